@@ -1,0 +1,48 @@
+import { AppError } from '../fs/errors.js';
+
+const UNIT_MS: Readonly<Record<string, number>> = {
+  w: 604_800_000,
+  d: 86_400_000,
+  h: 3_600_000,
+  m: 60_000,
+  s: 1000,
+};
+
+/**
+ * A duration such as `90d`, `12h30m` or `0`, in milliseconds. Strict: units are w, d, h, m and
+ * s, each at most once and in that order, and only zero goes without.
+ * @throws AppError `usage`
+ */
+export function parseDuration(text: string, flag: string): number {
+  if (text === '0') return 0;
+  const match = /^(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$/.exec(text);
+  if (match === null || text === '') {
+    throw new AppError('usage', `${flag}: ${JSON.stringify(text)} is no duration`, [
+      'durations look like 90d, 12h30m or 45s (w, d, h, m, s); 0 needs no unit',
+    ]);
+  }
+  const total = ['w', 'd', 'h', 'm', 's'].reduce(
+    (sum, unit, i) => sum + Number(match[i + 1] ?? 0) * (UNIT_MS[unit] ?? 0),
+    0,
+  );
+  if (Number.isSafeInteger(total)) return total;
+  throw new AppError('usage', `${flag}: ${text} is longer than can be told`);
+}
+
+/** A point in time (ISO 8601), in milliseconds since 1970. @throws AppError `usage` */
+export function parseTime(text: string, flag: string): number {
+  const time = /^\d{4}-\d\d-\d\d(?:T[\d:.]+(?:Z|[+-]\d\d:\d\d)?)?$/.test(text)
+    ? Date.parse(text)
+    : Number.NaN;
+  if (!Number.isNaN(time)) return time;
+  throw new AppError('usage', `${flag}: ${JSON.stringify(text)} is no time`, [
+    'times look like 2026-11-21 or 2026-11-21T04:30:00Z',
+  ]);
+}
+
+/** A whole number from 1 to `max`. @throws AppError `usage` */
+export function parseWhole(text: string, flag: string, max: number): number {
+  const value = /^\d{1,6}$/.test(text) ? Number(text) : 0;
+  if (value >= 1 && value <= max) return value;
+  throw new AppError('usage', `${flag}: ${JSON.stringify(text)} is no whole number from 1 to ${max}`);
+}

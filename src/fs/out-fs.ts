@@ -1,0 +1,93 @@
+import {
+  closeSync,
+  constants,
+  fsyncSync,
+  openSync,
+  realpathSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { toNative } from './bytes.js';
+import { AppError, errnoOf, messageOf } from './errors.js';
+import type { BytePath } from './read-fs.js';
+
+/** A new file outside the root that is being written. */
+export interface OutFile {
+  write(text: string): void;
+  /** Makes what was written durable; after it the file stays. */
+  finish(): void;
+  /** Removes the unfinished file. */
+  discard(): void;
+}
+
+/** Writes reports, plans and state: new files, readable by their owner alone, outside the root. */
+export interface OutFs {
+  create(path: string): OutFile;
+}
+
+const CHUNK = 256 * 1024;
+
+/** @param root what no file may be below. */
+export function makeOutFs(root: BytePath): OutFs {
+  return {
+    create(path) {
+      const fd = openNew(path, root);
+      return makeOutFile(path, fd);
+    },
+  };
+}
+
+function openNew(path: string, root: BytePath): number {
+  const absolute = resolve(path);
+  try {
+    const parent = realpathSync(toNative(Buffer.from(dirname(absolute)).toString('latin1')), {
+      encoding: 'latin1',
+    });
+    if (parent === root || parent.startsWith(`${root}/`)) {
+      throw new AppError('usage', `${path} is inside the registry; nothing is ever created there`, [
+        'choose a place outside it, or -o - for standard output',
+      ]);
+    }
+    const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
+    return openSync(absolute, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+  } catch (error) {
+    if (error instanceof AppError) throw error;
+    if (errnoOf(error) === 'EEXIST') {
+      throw new AppError('usage', `${path} exists; no file is overwritten`, [], error);
+    }
+    throw new AppError('io', `cannot create ${path}: ${messageOf(error)}`, [], error);
+  }
+}
+
+function makeOutFile(path: string, fd: number): OutFile {
+  let pending = '';
+  const flush = (): void => {
+    const bytes = Buffer.from(pending, 'utf8');
+    pending = '';
+    try {
+      for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
+    } catch (error) {
+      throw new AppError('io', `cannot write ${path}: ${messageOf(error)}`, [], error);
+    }
+  };
+  return {
+    write(text) {
+      pending += text;
+      if (pending.length >= CHUNK) flush();
+    },
+    finish() {
+      flush();
+      try {
+        fsyncSync(fd);
+        closeSync(fd);
+      } catch (error) {
+        throw new AppError('io', `cannot write ${path}: ${messageOf(error)}`, [], error);
+      }
+    },
+    discard() {
+      closeSync(fd);
+      unlinkSync(path);
+    },
+  };
+}

@@ -1,0 +1,166 @@
+import { PACKED, packHex, unpackDigest } from '../registry/digest.js';
+import type { Digest } from '../registry/digest.js';
+
+const WORDS = PACKED / 4;
+const EMPTY = 0xffffffff;
+
+/**
+ * Gives each digest a small integer, in the order in which they come. sha256 digests lie
+ * packed in one arena with an open-addressing table over it, since a store has hundreds of
+ * thousands of them; others are rare, and strings.
+ *
+ * The hash is seeded: names on disk are anybody's, and could be chosen to collide.
+ */
+export class DigestTable {
+  size = 0;
+  #arena = new Uint32Array(WORDS * 1024);
+  #slots = new Uint32Array(4096).fill(EMPTY);
+  readonly #seed: number;
+  readonly #others = new Map<Digest, number>();
+  readonly #otherTexts = new Map<number, Digest>();
+
+  constructor(seed = (Math.random() * 0x7fffffff) | 0) {
+    this.#seed = seed;
+  }
+
+  /** Interns every digest of a packed array, and calls `each` with its integer, in order. */
+  internAll(packed: Uint8Array, each: (id: number, at: number) => void): void {
+    const words = wordsOf(packed);
+    const count = words.length / WORDS;
+    for (let i = 0; i < count; i++) each(this.#intern(words, i * WORDS), i);
+  }
+
+  /** The integers of a packed array, interning what is new. */
+  idsOf(packed: Uint8Array): Uint32Array {
+    const ids = new Uint32Array(packed.length / PACKED);
+    this.internAll(packed, (id, at) => {
+      ids[at] = id;
+    });
+    return ids;
+  }
+
+  internText(digest: Digest): number {
+    if (digest.startsWith('sha256:')) {
+      const packed = new Uint8Array(PACKED);
+      packHex(digest, 7, packed, 0);
+      return this.#intern(wordsOf(packed), 0);
+    }
+    const known = this.#others.get(digest);
+    if (known !== undefined) return known;
+    const id = this.#next();
+    this.#others.set(digest, id);
+    this.#otherTexts.set(id, digest);
+    return id;
+  }
+
+  text(id: number): Digest {
+    const other = this.#otherTexts.get(id);
+    if (other !== undefined) return other;
+    return unpackDigest(new Uint8Array(this.#arena.buffer, id * PACKED, PACKED));
+  }
+
+  /** The integer of a digest that may not be in the table. */
+  find(digest: Digest): number | undefined {
+    if (!digest.startsWith('sha256:')) return this.#others.get(digest);
+    const packed = new Uint8Array(PACKED);
+    packHex(digest, 7, packed, 0);
+    const id = this.#slots[this.#slotOf(wordsOf(packed), 0)] as number;
+    return id === EMPTY ? undefined : id;
+  }
+
+  /** Digests that are not sha256, with their integers. */
+  others(): ReadonlyMap<Digest, number> {
+    return this.#others;
+  }
+
+  isOther(id: number): boolean {
+    return this.#otherTexts.has(id);
+  }
+
+  /** The digests of some integers, packed; none of them may be `isOther`. */
+  pack(ids: Uint32Array): Uint8Array {
+    const packed = new Uint8Array(ids.length * PACKED);
+    const arena = new Uint8Array(this.#arena.buffer);
+    for (let i = 0; i < ids.length; i++) {
+      const at = (ids[i] as number) * PACKED;
+      packed.set(arena.subarray(at, at + PACKED), i * PACKED);
+    }
+    return packed;
+  }
+
+  /** Orders two integers as their digests' texts are ordered. */
+  compare(a: number, b: number): number {
+    if (this.#otherTexts.size > 0 && (this.isOther(a) || this.isOther(b))) {
+      return this.text(a) < this.text(b) ? -1 : 1;
+    }
+    const arena = new Uint8Array(this.#arena.buffer);
+    for (let i = 0; i < PACKED; i++) {
+      const difference = (arena[a * PACKED + i] as number) - (arena[b * PACKED + i] as number);
+      if (difference !== 0) return difference;
+    }
+    return 0;
+  }
+
+  #intern(words: Uint32Array, at: number): number {
+    const slot = this.#slotOf(words, at);
+    const known = this.#slots[slot] as number;
+    if (known !== EMPTY) return known;
+    const id = this.#next();
+    this.#arena.set(words.subarray(at, at + WORDS), id * WORDS);
+    this.#slots[slot] = id;
+    if (this.size * 2 > this.#slots.length) this.#rehash();
+    return id;
+  }
+
+  #next(): number {
+    if ((this.size + 1) * WORDS > this.#arena.length) {
+      const larger = new Uint32Array(this.#arena.length * 2);
+      larger.set(this.#arena);
+      this.#arena = larger;
+    }
+    return this.size++;
+  }
+
+  /** The slot that holds these words, or the free one where they belong. */
+  #slotOf(words: Uint32Array, at: number): number {
+    const mask = this.#slots.length - 1;
+    let slot = hashOf(words, at, this.#seed) & mask;
+    for (;;) {
+      const id = this.#slots[slot] as number;
+      if (id === EMPTY || this.#holds(id, words, at)) return slot;
+      slot = (slot + 1) & mask;
+    }
+  }
+
+  #holds(id: number, words: Uint32Array, at: number): boolean {
+    const base = id * WORDS;
+    for (let i = 0; i < WORDS; i++) if (this.#arena[base + i] !== words[at + i]) return false;
+    return true;
+  }
+
+  #rehash(): void {
+    const slots = new Uint32Array(this.#slots.length * 2).fill(EMPTY);
+    const mask = slots.length - 1;
+    for (let id = 0; id < this.size; id++) {
+      if (this.#otherTexts.has(id)) continue;
+      let slot = hashOf(this.#arena, id * WORDS, this.#seed) & mask;
+      while (slots[slot] !== EMPTY) slot = (slot + 1) & mask;
+      slots[slot] = id;
+    }
+    this.#slots = slots;
+  }
+}
+
+function hashOf(words: Uint32Array, at: number, seed: number): number {
+  let hash = seed;
+  for (let i = 0; i < WORDS; i++) {
+    hash = Math.imul(hash ^ (words[at + i] as number), 0x9e3779b1);
+    hash ^= hash >>> 15;
+  }
+  return hash >>> 0;
+}
+
+function wordsOf(packed: Uint8Array): Uint32Array {
+  const aligned = packed.byteOffset % 4 === 0 ? packed : packed.slice();
+  return new Uint32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 4);
+}

@@ -1,0 +1,136 @@
+import type { Digest } from '../registry/digest.js';
+import {
+  blobData,
+  blobDirectory,
+  layerDirectory,
+  LINK,
+  repositoryDirectory,
+  revisionDirectory,
+  tagCurrentDirectory,
+  tagDirectory,
+  tagIndexDirectory,
+  uploadDirectory,
+} from '../registry/layout.js';
+
+/** One step of a sweep: a line of a plan file. Paths are made from these parts alone. */
+export type Action =
+  | {
+      readonly kind: 'upload';
+      readonly repository: string;
+      readonly id: string;
+      readonly bytes: number;
+      /** What is inside, directories with a slash at their end. */
+      readonly files: readonly string[];
+    }
+  | { readonly kind: 'temp'; readonly path: string; readonly bytes: number }
+  | {
+      readonly kind: 'tag';
+      readonly repository: string;
+      readonly tag: string;
+      readonly digest: Digest;
+      /** The tag's history, which goes with it. */
+      readonly history: readonly Digest[];
+      /** Its other directories, relative to it, the deepest first; `current` is not among them. */
+      readonly directories: readonly string[];
+      readonly reason: string;
+    }
+  | {
+      readonly kind: 'revision';
+      readonly repository: string;
+      readonly digest: Digest;
+      readonly reason: string;
+    }
+  | {
+      readonly kind: 'tag-index';
+      readonly repository: string;
+      readonly tag: string;
+      readonly digest: Digest;
+    }
+  | {
+      readonly kind: 'blob';
+      readonly digest: Digest;
+      /** Apparent size of `data`, a precondition as its mtime is. */
+      readonly bytes: number;
+      readonly mtimeNs: string;
+    }
+  | { readonly kind: 'layer-link'; readonly repository: string; readonly digest: Digest }
+  | { readonly kind: 'empty-directory'; readonly path: string }
+  | {
+      readonly kind: 'repository';
+      readonly repository: string;
+      /** The directories that are left of it, relative to it, the deepest first. */
+      readonly directories: readonly string[];
+      /** Others are below it: the directory of its own name stays. */
+      readonly nested: boolean;
+    };
+
+export type ActionKind = Action['kind'];
+
+/** What an action removes, below `docker/registry/v2`, in the order in which it does. */
+export interface Removals {
+  readonly files: readonly string[];
+  readonly directories: readonly string[];
+}
+
+/**
+ * The paths of an action: the one place that says what a sweep touches, for the report's
+ * counts as for the sweep itself.
+ */
+export function removalsOf(action: Action): Removals {
+  switch (action.kind) {
+    case 'upload': {
+      const directory = uploadDirectory(action.repository, action.id);
+      const inside = action.files.map((file) => `${directory}/${file}`);
+      return {
+        files: inside.filter((path) => !path.endsWith('/')),
+        directories: [
+          ...inside.filter((path) => path.endsWith('/')).map((path) => path.slice(0, -1)).sort(deepestFirst),
+          directory,
+        ],
+      };
+    }
+    case 'temp':
+      return { files: [action.path], directories: [] };
+    case 'tag':
+      return tagRemovals(action);
+    case 'revision':
+      return linkIn(revisionDirectory(action.repository, action.digest));
+    case 'tag-index':
+      return linkIn(tagIndexDirectory(action.repository, action.tag, action.digest));
+    case 'layer-link':
+      return linkIn(layerDirectory(action.repository, action.digest));
+    case 'blob':
+      return { files: [blobData(action.digest)], directories: [blobDirectory(action.digest)] };
+    case 'empty-directory':
+      return { files: [], directories: [action.path] };
+    case 'repository': {
+      const directory = repositoryDirectory(action.repository);
+      const below = action.directories.map((part) => `${directory}/${part}`);
+      return { files: [], directories: action.nested ? below : [...below, directory] };
+    }
+  }
+}
+
+function linkIn(directory: string): Removals {
+  return { files: [`${directory}/${LINK}`], directories: [directory] };
+}
+
+function tagRemovals(action: Extract<Action, { kind: 'tag' }>): Removals {
+  const { repository, tag } = action;
+  const directory = tagDirectory(repository, tag);
+  const current = tagCurrentDirectory(repository, tag);
+  const entries = action.history.map((digest) => tagIndexDirectory(repository, tag, digest));
+  return {
+    files: [current, ...entries].map((path) => `${path}/${LINK}`),
+    directories: [
+      current,
+      ...entries,
+      ...action.directories.map((part) => `${directory}/${part}`),
+      directory,
+    ],
+  };
+}
+
+function deepestFirst(a: string, b: string): number {
+  return b.length - a.length || (a < b ? -1 : 1);
+}

@@ -1,0 +1,179 @@
+import { digestText, findRevision } from '../graph/store-index.js';
+import type { Digest } from '../registry/digest.js';
+import { parseFallbackTag } from '../registry/reference.js';
+import { REVISION } from '../scan/facts.js';
+import type { Action } from './action.js';
+import type { Survey } from './derive.js';
+import type { Garbage } from './garbage.js';
+
+/**
+ * The actions of a plan in the order of a sweep: uploads and temporary files, tags,
+ * manifests with their histories, blobs by size, and then what the blobs left behind. Links
+ * go before the blobs, so that a sweep cut off anywhere leaves no tag without its manifest
+ * and no manifest without its blobs.
+ */
+export function* actionsOf(survey: Survey, garbage: Garbage): Generator<Action> {
+  yield* uploadActions(survey, garbage);
+  for (const { path, bytes } of garbage.temporaries) yield { kind: 'temp', path, bytes };
+  if (survey.blind.length > 0) return;
+  yield* tagActions(survey, garbage);
+  const revisions = droppedRevisions(survey);
+  yield* revisions;
+  const stale = staleHistory(survey, garbage);
+  yield* stale.filter(({ wasLinked }) => wasLinked).map(({ action }) => action);
+  yield* blobActions(survey, garbage);
+  yield* layerLinkActions(survey, garbage);
+  yield* stale.filter(({ wasLinked }) => !wasLinked).map(({ action }) => action);
+  const inner = garbage.emptyDirectories.filter((path) => !isNamespacePath(path));
+  for (const path of inner) yield { kind: 'empty-directory', path };
+  yield* repositoryActions(survey, garbage);
+  const outer = garbage.emptyDirectories.filter((path) => isNamespacePath(path));
+  // A namespace goes after what is below it.
+  for (const path of outer.reverse()) yield { kind: 'empty-directory', path };
+}
+
+function isNamespacePath(path: string): boolean {
+  return path.startsWith('repositories/') && !path.includes('/_');
+}
+
+function* uploadActions({ index }: Survey, garbage: Garbage): Generator<Action> {
+  for (const upload of garbage.uploads) {
+    const repository = index.repositories[upload.repository] as string;
+    const { id, bytes, files } = upload;
+    yield { kind: 'upload', repository, id, bytes, files: files ?? [] };
+  }
+}
+
+function* tagActions({ index, liveness }: Survey, garbage: Garbage): Generator<Action> {
+  for (let tag = 0; tag < liveness.tagKept.length; tag++) {
+    const history = garbage.histories.get(tag);
+    if (liveness.tagKept[tag] === 1 || history === undefined) continue;
+    yield {
+      kind: 'tag',
+      repository: index.repositories[index.tags.repository[tag] as number] as string,
+      tag: index.tags.name[tag] as string,
+      digest: digestText(index, index.tags.digest[tag] as number),
+      history: history.digests,
+      directories: history.directories,
+      reason: 'follows its subject, which goes',
+    };
+  }
+}
+
+function droppedRevisions(survey: Survey): Action[] {
+  const { index, liveness } = survey;
+  const { revisions } = index;
+  const followers = followersOf(survey);
+  const found: (Action & { kind: 'revision' })[] = [];
+  liveness.revisionKept.forEach((kept, entry) => {
+    if (kept === 1 || ((revisions.flags[entry] as number) & REVISION.linked) === 0) return;
+    const repository = revisions.repository[entry] as number;
+    const digest = revisions.digest[entry] as number;
+    const follows = followers.has(repository * index.digests.size + digest);
+    found.push({
+      kind: 'revision',
+      repository: index.repositories[repository] as string,
+      digest: digestText(index, digest),
+      reason: follows ? 'follows its subject, which goes' : 'untagged',
+    });
+  });
+  return found.sort(byRepositoryAndDigest);
+}
+
+/** Manifests that fallback tags are on, as repository and digest in one number. */
+function followersOf({ index }: Survey): Set<number> {
+  const found = new Set<number>();
+  index.tags.name.forEach((name, tag) => {
+    if (parseFallbackTag(name) === undefined) return;
+    const repository = index.tags.repository[tag] as number;
+    found.add(repository * index.digests.size + (index.tags.digest[tag] as number));
+  });
+  return found;
+}
+
+interface StaleEntry {
+  readonly action: Action & { kind: 'tag-index' };
+  /** The entry's manifest is one that this plan drops. */
+  readonly wasLinked: boolean;
+}
+
+/** History entries of tags that stay whose manifest is gone, or goes now. */
+function staleHistory({ index, liveness }: Survey, garbage: Garbage): StaleEntry[] {
+  const found: StaleEntry[] = [];
+  for (const [tag, history] of garbage.histories) {
+    if (liveness.tagKept[tag] === 0 || !history.whole) continue;
+    const repository = index.tags.repository[tag] as number;
+    for (const digest of history.digests) {
+      const id = index.digests.find(digest);
+      if (id === index.tags.digest[tag]) continue;
+      const entry = id === undefined ? -1 : findRevision(index, repository, id);
+      if (entry >= 0 && liveness.revisionKept[entry] === 1) continue;
+      const linked = entry >= 0 && ((index.revisions.flags[entry] as number) & REVISION.linked) !== 0;
+      found.push({ action: staleAction(repository, tag, digest), wasLinked: linked });
+    }
+  }
+  return found;
+
+  function staleAction(repository: number, tag: number, digest: Digest): StaleEntry['action'] {
+    return {
+      kind: 'tag-index',
+      repository: index.repositories[repository] as string,
+      tag: index.tags.name[tag] as string,
+      digest,
+    };
+  }
+}
+
+function* blobActions({ index }: Survey, { blobs }: Garbage): Generator<Action> {
+  for (let i = 0; i < blobs.digest.length; i++) {
+    yield {
+      kind: 'blob',
+      digest: digestText(index, blobs.digest[i] as number),
+      bytes: blobs.bytes[i] as number,
+      mtimeNs: String(blobs.mtimeNs[i]),
+    };
+  }
+}
+
+function* layerLinkActions({ index }: Survey, garbage: Garbage): Generator<Action> {
+  let repository = 0;
+  let links: (Action & { kind: 'layer-link' })[] = [];
+  for (const at of garbage.layerLinks) {
+    const before = repository;
+    while ((index.layers.start[repository + 1] as number) <= at) repository++;
+    if (repository !== before) {
+      yield* links.sort(byRepositoryAndDigest);
+      links = [];
+    }
+    links.push({
+      kind: 'layer-link',
+      repository: index.repositories[repository] as string,
+      digest: digestText(index, index.layers.digest[at] as number),
+    });
+  }
+  yield* links.sort(byRepositoryAndDigest);
+}
+
+function* repositoryActions({ index }: Survey, garbage: Garbage): Generator<Action> {
+  const names = index.repositories;
+  // The deepest first, so that a parent finds its own directory empty.
+  const dead = [...garbage.repositories].sort(([a], [b]) => {
+    const left = names[a] as string;
+    const right = names[b] as string;
+    return left < right ? 1 : -1;
+  });
+  const gone = new Set(dead.map(([repository]) => names[repository] as string));
+  for (const [repository, directories] of dead) {
+    const name = names[repository] as string;
+    const nested = names.some((other) => other.startsWith(`${name}/`) && !gone.has(other));
+    yield { kind: 'repository', repository: name, directories, nested };
+  }
+}
+
+function byRepositoryAndDigest(
+  a: { readonly repository: string; readonly digest: string },
+  b: { readonly repository: string; readonly digest: string },
+): number {
+  if (a.repository !== b.repository) return a.repository < b.repository ? -1 : 1;
+  return a.digest < b.digest ? -1 : 1;
+}

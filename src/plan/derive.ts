@@ -1,0 +1,96 @@
+import { IndexBuilder } from '../graph/index-builder.js';
+import { computeLayerNeeds } from '../graph/layer-needs.js';
+import type { LayerNeeds } from '../graph/layer-needs.js';
+import { computeLiveness, findBroken, findMissingBlobs } from '../graph/liveness.js';
+import type { Decisions, Liveness } from '../graph/liveness.js';
+import { lengthOf, reverseOf } from '../graph/store-index.js';
+import type { StoreIndex } from '../graph/store-index.js';
+import type { Finding } from '../registry/finding.js';
+import { peekManifests, readWanted, scanStore } from '../scan/scan.js';
+import type { ScanOptions } from '../scan/scan.js';
+
+/** A store's index, and what of it lives under some decisions. */
+export interface Survey<D extends Decisions = Decisions> {
+  readonly index: StoreIndex;
+  readonly decisions: D;
+  readonly liveness: Liveness;
+  readonly needs: LayerNeeds;
+  /** Blobs that are there and that nothing keeps, grace aside. */
+  readonly unreferenced: Uint32Array;
+  /** Why nothing may be swept that a listing would have to vouch for; empty when all was seen. */
+  readonly blind: readonly string[];
+  readonly findings: readonly Finding[];
+}
+
+/**
+ * Scans a store, builds its index and decides what lives. `decide` is asked anew when the
+ * scan learns of more manifests.
+ */
+export async function surveyStore<D extends Decisions>(
+  scan: ScanOptions,
+  decide: (index: StoreIndex) => D,
+): Promise<Survey<D>> {
+  const builder = new IndexBuilder();
+  await scanStore(scan, builder);
+  const peeked = new Set<number>();
+  for (;;) {
+    const index = builder.finish();
+    const decisions = decide(index);
+    const liveness = computeLiveness(index, decisions);
+    const unreferenced = listUnreferenced(index, liveness);
+    const candidates = unexplainedLinks(index, liveness, unreferenced).filter(
+      (digest) => !peeked.has(digest),
+    );
+    for (const digest of candidates) peeked.add(digest);
+    let found = 0;
+    // Stores of the 2.1 era have manifests that only a layer link names (rule 12).
+    await peekManifests(scan, builder.packUnread(candidates), (asked, facts) => {
+      found += builder.peeked(asked, facts);
+    });
+    if (found > 0) {
+      await readWanted(scan, builder);
+      continue;
+    }
+    return complete(index, decisions, liveness, unreferenced);
+  }
+}
+
+function complete<D extends Decisions>(
+  index: StoreIndex,
+  decisions: D,
+  liveness: Liveness,
+  unreferenced: Uint32Array,
+): Survey<D> {
+  const findings = [
+    ...index.findings,
+    ...liveness.findings,
+    ...findBroken(index, liveness),
+    ...findMissingBlobs(index, liveness),
+  ];
+  const unseen = findings.filter(({ severity }) => severity === 'blind');
+  const blind = [...unseen.map(({ path, detail }) => `${path}: ${detail}`), ...liveness.blind];
+  const needs = computeLayerNeeds(index, liveness);
+  return { index, decisions, liveness, needs, unreferenced, blind, findings };
+}
+
+function listUnreferenced(index: StoreIndex, liveness: Liveness): Uint32Array {
+  const found: number[] = [];
+  for (let digest = 0; digest < index.digests.size; digest++) {
+    if (index.present.has(digest) && !liveness.blobLive.has(digest)) found.push(digest);
+  }
+  return Uint32Array.from(found);
+}
+
+/** Unreferenced blobs that a layer link names and that no dropped or deleted manifest explains. */
+export function unexplainedLinks(
+  index: StoreIndex,
+  liveness: Liveness,
+  unreferenced: Uint32Array,
+): number[] {
+  const { layers } = reverseOf(index);
+  const found: number[] = [];
+  for (const digest of unreferenced) {
+    if (!liveness.explained.has(digest) && lengthOf(layers, digest) > 0) found.push(digest);
+  }
+  return found;
+}

@@ -1,0 +1,295 @@
+import { digestText } from '../graph/store-index.js';
+import type { StoreIndex } from '../graph/store-index.js';
+import { blobDirectory, layerDirectory } from '../registry/layout.js';
+import { BARE, BLOB } from '../scan/detail-shard.js';
+import type { DetailFacts, TagHistory } from '../scan/detail-shard.js';
+import type { FoundFile, FoundUpload } from '../scan/facts.js';
+import { NOTHING, readDetails } from '../scan/scan.js';
+import type { ScanOptions } from '../scan/scan.js';
+import { unexplainedLinks } from './derive.js';
+import type { Survey } from './derive.js';
+import {
+  bareRevisions,
+  deadRepositories,
+  emptyNamespaces,
+  isOrphan,
+  oldUploads,
+  tagsOfLosers,
+} from './leftovers.js';
+import { isRemovableDirectory, isTemporaryPath } from './validate.js';
+import type { Finding } from '../registry/finding.js';
+
+export interface GarbageOptions {
+  readonly nowMs: number;
+  readonly graceMs: number;
+  readonly uploadsOlderThanMs: number;
+  /** Only blobs that no link of any repository names: for stores whose roots are elsewhere. */
+  readonly orphansOnly: boolean;
+}
+
+/** Everything that goes, measured. */
+export interface Garbage {
+  readonly blobs: BlobGarbage;
+  /** Blobs (by digest) that the grace keeps, and their apparent bytes. */
+  readonly graced: ReadonlyMap<number, number>;
+  /** Places in the index's `layers`. */
+  readonly layerLinks: Uint32Array;
+  /** By tag, for the tags of repositories that lose something. */
+  readonly histories: ReadonlyMap<number, TagHistory>;
+  readonly uploads: readonly FoundUpload[];
+  readonly temporaries: readonly FoundFile[];
+  readonly emptyDirectories: readonly string[];
+  /** Repositories that hold nothing afterwards, and the directories that are left of them. */
+  readonly repositories: ReadonlyMap<number, readonly string[]>;
+  /** By digest: apparent bytes of living blobs whose size no descriptor tells. */
+  readonly measured: ReadonlyMap<number, number>;
+  readonly findings: readonly Finding[];
+}
+
+/** Blobs that go, largest first; arrays side by side. */
+export interface BlobGarbage {
+  readonly digest: Uint32Array;
+  /** Apparent bytes. */
+  readonly bytes: Float64Array;
+  /** Allocated bytes. */
+  readonly allocated: Float64Array;
+  /** 1 where another hard link keeps the data, so that nothing is freed. */
+  readonly shared: Uint8Array;
+  /** Nanoseconds since 1970. */
+  readonly mtimeNs: BigInt64Array;
+}
+
+/** What is asked of the disk about the things that may go. */
+interface Question {
+  readonly survey: Survey;
+  readonly options: GarbageOptions;
+  readonly candidates: Uint32Array;
+  readonly unmeasured: Uint32Array;
+  /** Layer links by place, and the repository of each. */
+  readonly links: Uint32Array;
+  readonly linkRepository: Uint32Array;
+  readonly tags: readonly number[];
+}
+
+/** Looks on the disk at what a survey lets go, and says what of it really goes. */
+export async function collectGarbage(
+  scan: ScanOptions,
+  survey: Survey,
+  options: GarbageOptions,
+): Promise<Garbage> {
+  const { index } = survey;
+  const uploads = oldUploads(index, options);
+  const question = ask(survey, options);
+  const details = await answer(scan, question);
+  const graced = gracedBlobs(question, details);
+  const links = sortLinks(question, details, graced, uploads);
+  const dead = options.orphansOnly || survey.blind.length > 0
+    ? []
+    : deadRepositories(survey, uploads, links.gone);
+  const { skeletons } = await readDetails(scan, {
+    ...NOTHING,
+    skeletons: dead.map((repository) => index.repositories[repository] as string),
+  });
+  const sweepsLinks = survey.blind.length === 0 && !options.orphansOnly;
+  const directories = [
+    ...absentBlobs(question, details, graced),
+    ...links.bare,
+    ...(sweepsLinks ? [...bareRevisions(survey), ...emptyNamespaces(index)] : []),
+  ];
+  const temporaries = [...index.temporaries, ...details.temporaries];
+  return {
+    blobs: goingBlobs(question, details, graced),
+    graced,
+    layerLinks: links.dropped,
+    histories: new Map(question.tags.map((tag, i) => [tag, details.histories[i] as TagHistory])),
+    uploads,
+    temporaries: unique(temporaries.filter(({ path }) => isTemporaryPath(path))),
+    emptyDirectories: [...new Set(directories)].filter(isRemovableDirectory).sort(),
+    repositories: new Map(dead.map((repository, i) => [repository, skeletons[i] ?? []])),
+    measured: measuredBytes(question, details),
+    findings: details.findings,
+  };
+}
+
+const NONE = new Uint32Array();
+
+/** When not everything could be seen, no blob and no link is even looked at. */
+function ask(survey: Survey, options: GarbageOptions): Question {
+  const { index, needs } = survey;
+  const blind = survey.blind.length > 0;
+  const orphans = (): Uint32Array =>
+    survey.unreferenced.filter((digest) => isOrphan(index, digest));
+  const candidates = options.orphansOnly ? orphans() : survey.unreferenced;
+  const links = options.orphansOnly ? NONE : needs.unneeded;
+  return {
+    survey,
+    options,
+    candidates: blind ? NONE : candidates,
+    unmeasured: blind ? NONE : withoutSize(survey),
+    links: blind ? NONE : links,
+    linkRepository: blind ? NONE : repositoriesOf(index, links),
+    tags: blind || options.orphansOnly ? [] : tagsOfLosers(survey),
+  };
+}
+
+async function answer(scan: ScanOptions, question: Question): Promise<DetailFacts> {
+  const { survey, candidates, unmeasured, links, linkRepository } = question;
+  const { index } = survey;
+  const blobs = new Uint32Array(candidates.length + unmeasured.length);
+  blobs.set(candidates);
+  blobs.set(unmeasured, candidates.length);
+  return await readDetails(scan, {
+    ...NOTHING,
+    blobs: index.digests.pack(blobs),
+    layerLinks: Array.from(links, (at, i) => ({
+      repository: index.repositories[linkRepository[i] as number] as string,
+      digest: digestText(index, index.layers.digest[at] as number),
+    })),
+    histories: question.tags.map((tag) => ({
+      repository: index.repositories[index.tags.repository[tag] as number] as string,
+      tag: index.tags.name[tag] as string,
+    })),
+  });
+}
+
+/** Living blobs whose size neither a descriptor nor a reading told. */
+function withoutSize({ index, liveness }: Survey): Uint32Array {
+  const found: number[] = [];
+  for (let digest = 0; digest < index.digests.size; digest++) {
+    if (!index.present.has(digest) || !liveness.blobLive.has(digest)) continue;
+    if ((index.bytes[digest] as number) < 0) found.push(digest);
+  }
+  return Uint32Array.from(found);
+}
+
+function repositoriesOf(index: StoreIndex, links: Uint32Array): Uint32Array {
+  const found = new Uint32Array(links.length);
+  let repository = 0;
+  links.forEach((at, i) => {
+    while ((index.layers.start[repository + 1] as number) <= at) repository++;
+    found[i] = repository;
+  });
+  return found;
+}
+
+/** Whether something is too young to go; a time in the future, or none, counts as now. */
+function isYoung(options: GarbageOptions, timeMs: number): boolean {
+  return !(options.nowMs - timeMs >= options.graceMs);
+}
+
+/**
+ * Blobs that a layer link names and no manifest does are an interrupted push, while the
+ * newest of their data and their links is younger than the grace (rule 13).
+ */
+function gracedBlobs(question: Question, details: DetailFacts): Map<number, number> {
+  const { survey, options, candidates, links } = question;
+  const { index, liveness } = survey;
+  const newest = new Map<number, number>();
+  links.forEach((at, i) => {
+    const digest = index.layers.digest[at] as number;
+    const time = details.linkTimes[i] as number;
+    if (time > (newest.get(digest) ?? -Infinity)) newest.set(digest, time);
+  });
+  const unexplained = new Set(unexplainedLinks(index, liveness, candidates));
+  const graced = new Map<number, number>();
+  candidates.forEach((digest, i) => {
+    if (!unexplained.has(digest)) return;
+    const dataMs = Number((details.blobMtimes[i] as bigint) / 1_000_000n);
+    if (!isYoung(options, Math.max(dataMs, newest.get(digest) ?? 0))) return;
+    graced.set(digest, details.blobBytes[i] as number);
+  });
+  return graced;
+}
+
+interface SortedLinks {
+  /** Links that a plan drops. */
+  readonly dropped: Uint32Array;
+  /** Directories without a link, and nothing else in them. */
+  readonly bare: readonly string[];
+  /** By repository: how many of its layer directories go, one way or the other. */
+  readonly gone: ReadonlyMap<number, number>;
+}
+
+function sortLinks(
+  question: Question,
+  details: DetailFacts,
+  graced: ReadonlyMap<number, number>,
+  uploads: readonly FoundUpload[],
+): SortedLinks {
+  const { survey, options, links, linkRepository } = question;
+  const { index } = survey;
+  const going = new Set(uploads);
+  const busy = new Set(
+    index.uploads.filter((upload) => !going.has(upload)).map(({ repository }) => repository),
+  );
+  const dropped: number[] = [];
+  const bare: string[] = [];
+  const gone = new Map<number, number>();
+  links.forEach((at, i) => {
+    const time = details.linkTimes[i] as number;
+    const repository = linkRepository[i] as number;
+    const digest = index.layers.digest[at] as number;
+    if (time === BARE) {
+      const name = index.repositories[repository] as string;
+      bare.push(layerDirectory(name, digestText(index, digest)));
+    } else {
+      if (isYoung(options, time) || busy.has(repository) || graced.has(digest)) return;
+      dropped.push(at);
+    }
+    gone.set(repository, (gone.get(repository) ?? 0) + 1);
+  });
+  return { dropped: Uint32Array.from(dropped), bare, gone };
+}
+
+function absentBlobs(
+  { survey, candidates }: Question,
+  details: DetailFacts,
+  graced: ReadonlyMap<number, number>,
+): string[] {
+  const paths: string[] = [];
+  candidates.forEach((digest, i) => {
+    if (details.blobStates[i] !== BLOB.absent || graced.has(digest)) return;
+    paths.push(blobDirectory(digestText(survey.index, digest)));
+  });
+  return paths;
+}
+
+function goingBlobs(
+  { survey, candidates }: Question,
+  details: DetailFacts,
+  graced: ReadonlyMap<number, number>,
+): BlobGarbage {
+  const { digests } = survey.index;
+  const places: number[] = [];
+  candidates.forEach((digest, i) => {
+    if (details.blobStates[i] === BLOB.present && !graced.has(digest)) places.push(i);
+  });
+  const bytesAt = (i: number): number => details.blobBytes[i] as number;
+  places.sort(
+    (a, b) =>
+      bytesAt(b) - bytesAt(a) || digests.compare(candidates[a] as number, candidates[b] as number),
+  );
+  return {
+    digest: Uint32Array.from(places, (i) => candidates[i] as number),
+    bytes: Float64Array.from(places, bytesAt),
+    allocated: Float64Array.from(places, (i) => details.blobAllocated[i] as number),
+    shared: Uint8Array.from(places, (i) => details.blobShared[i] as number),
+    mtimeNs: BigInt64Array.from(places, (i) => details.blobMtimes[i] as bigint),
+  };
+}
+
+function measuredBytes(
+  { candidates, unmeasured }: Question,
+  details: DetailFacts,
+): Map<number, number> {
+  const measured = new Map<number, number>();
+  unmeasured.forEach((digest, i) => {
+    measured.set(digest, details.blobBytes[candidates.length + i] as number);
+  });
+  return measured;
+}
+
+function unique(files: readonly FoundFile[]): FoundFile[] {
+  const byPath = new Map(files.map((file) => [file.path, file]));
+  return [...byPath.values()].sort((a, b) => (a.path < b.path ? -1 : 1));
+}

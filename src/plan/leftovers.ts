@@ -1,0 +1,104 @@
+import { digestText, lengthOf, reverseOf } from '../graph/store-index.js';
+import type { StoreIndex } from '../graph/store-index.js';
+import { REPOSITORIES, repositoryDirectory, revisionDirectory } from '../registry/layout.js';
+import { parseRepositoryName } from '../registry/reference.js';
+import { REVISION, TAG } from '../scan/facts.js';
+import type { FoundUpload } from '../scan/facts.js';
+import type { Survey } from './derive.js';
+
+/** What interrupted pushes, deletions and crashes leave behind besides blobs. */
+
+/**
+ * Uploads that go: older than asked for, with nothing unknown inside, and in a repository
+ * whose name is safe to build a path from.
+ */
+export function oldUploads(
+  index: StoreIndex,
+  options: { readonly nowMs: number; readonly uploadsOlderThanMs: number },
+): FoundUpload[] {
+  const nameOf = ({ repository }: FoundUpload): string => index.repositories[repository] as string;
+  return index.uploads
+    .filter((upload) => {
+      const old = options.nowMs - upload.startedMs >= options.uploadsOlderThanMs;
+      return old && upload.files !== undefined && !index.frozen.has(upload.repository);
+    })
+    .sort((a, b) => compare(nameOf(a), nameOf(b)) || compare(a.id, b.id));
+}
+
+/** A blob that no repository links, neither as a layer nor as a manifest, deleted or not. */
+export function isOrphan(index: StoreIndex, digest: number): boolean {
+  const { layers, revisions } = reverseOf(index);
+  return lengthOf(layers, digest) === 0 && lengthOf(revisions, digest) === 0;
+}
+
+/** Tags of repositories that lose, or already lost, a manifest or a tag: whose history is stale. */
+export function tagsOfLosers({ index, liveness }: Survey): number[] {
+  const losers = new Set<number>();
+  const { revisions, tags } = index;
+  liveness.revisionKept.forEach((kept, entry) => {
+    if (kept === 0) losers.add(revisions.repository[entry] as number);
+  });
+  liveness.tagKept.forEach((kept, tag) => {
+    if (kept === 0) losers.add(tags.repository[tag] as number);
+  });
+  const found: number[] = [];
+  tags.repository.forEach((repository, tag) => {
+    const readable = tags.flags[tag] === TAG.good;
+    if (readable && losers.has(repository) && !liveness.tainted.has(repository)) found.push(tag);
+  });
+  return found;
+}
+
+/** Directories of manifests that were deleted by the API: no link, and nothing else. */
+export function bareRevisions({ index, liveness }: Survey): string[] {
+  const { revisions } = index;
+  const found: string[] = [];
+  revisions.flags.forEach((flags, entry) => {
+    const repository = revisions.repository[entry] as number;
+    if ((flags & REVISION.bare) === 0 || liveness.tainted.has(repository)) return;
+    const digest = digestText(index, revisions.digest[entry] as number);
+    found.push(revisionDirectory(index.repositories[repository] as string, digest));
+  });
+  return found;
+}
+
+export function emptyNamespaces(index: StoreIndex): string[] {
+  return index.emptyDirectories.map((path) => `${REPOSITORIES}/${path}`);
+}
+
+/**
+ * Repositories that hold nothing once `gone` layer directories, the dropped tags and
+ * manifests and the old uploads are gone.
+ */
+export function deadRepositories(
+  { index, liveness, findings }: Survey,
+  uploads: readonly FoundUpload[],
+  gone: ReadonlyMap<number, number>,
+): number[] {
+  const alive = new Set<number>(liveness.tainted.keys());
+  for (const { repository } of index.aliases) alive.add(repository);
+  const going = new Set(uploads);
+  for (const upload of index.uploads) if (!going.has(upload)) alive.add(upload.repository);
+  const { revisions, tags, layers } = index;
+  liveness.revisionKept.forEach((kept, entry) => {
+    const flags = revisions.flags[entry] as number;
+    const stays = (flags & REVISION.linked) === 0 ? (flags & REVISION.bare) === 0 : kept === 1;
+    if (stays) alive.add(revisions.repository[entry] as number);
+  });
+  liveness.tagKept.forEach((kept, tag) => {
+    if (kept === 1 || tags.flags[tag] !== TAG.good) alive.add(tags.repository[tag] as number);
+  });
+  const dead: number[] = [];
+  index.repositories.forEach((name, repository) => {
+    const links = (layers.start[repository + 1] as number) - (layers.start[repository] as number);
+    if (alive.has(repository) || links !== (gone.get(repository) ?? 0)) return;
+    const inside = `${repositoryDirectory(name)}/_`;
+    const strays = findings.some(({ path }) => path.startsWith(inside));
+    if (!strays && parseRepositoryName(name) !== undefined) dead.push(repository);
+  });
+  return dead;
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

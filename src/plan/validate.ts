@@ -1,0 +1,43 @@
+import { digestOf } from '../registry/digest.js';
+import { isTemporaryName } from '../registry/layout.js';
+import { parseRepositoryName } from '../registry/reference.js';
+
+/**
+ * Whether a path below `docker/registry/v2` is one that an `empty-directory` may name: a
+ * blob's, a revision's or a layer's own directory, or a namespace without anything in it.
+ */
+export function isRemovableDirectory(path: string): boolean {
+  return isBlobDirectory(path) || isLinkDirectory(path) || isNamespace(path);
+}
+
+/** Whether a path is one that a `temp` may name: a driver's temporary file in its place. */
+export function isTemporaryPath(path: string): boolean {
+  const slash = path.lastIndexOf('/');
+  const directory = path.slice(0, slash);
+  if (slash < 0 || !isTemporaryName(path.slice(slash + 1))) return false;
+  return isBlobDirectory(directory) || isLinkDirectory(directory) || isTagDirectory(directory);
+}
+
+function isBlobDirectory(path: string): boolean {
+  const match = /^blobs\/(sha256)\/([0-9a-f]{2})\/([0-9a-f]+)$/.exec(path);
+  if (match === null) return false;
+  const [, algorithm = '', prefix = '', hex = ''] = match;
+  return hex.startsWith(prefix) && digestOf(algorithm, hex) !== undefined;
+}
+
+function isLinkDirectory(path: string): boolean {
+  const match = /^repositories\/(.+)\/(?:_manifests\/revisions|_layers)\/([^/]+)\/([^/]+)$/.exec(path);
+  if (match === null) return false;
+  const [, name = '', algorithm = '', hex = ''] = match;
+  return parseRepositoryName(name) !== undefined && digestOf(algorithm, hex) !== undefined;
+}
+
+function isTagDirectory(path: string): boolean {
+  const match = /^repositories\/(.+)\/_manifests\/tags\/(\w[\w.-]{0,127})\/current$/.exec(path);
+  return match !== null && parseRepositoryName(match[1] ?? '') !== undefined;
+}
+
+function isNamespace(path: string): boolean {
+  const match = /^repositories\/(.+)$/.exec(path);
+  return match !== null && parseRepositoryName(match[1] ?? '') !== undefined;
+}

@@ -1,0 +1,59 @@
+import type { Decisions } from '../graph/liveness.js';
+import { keepEverything } from '../graph/liveness.js';
+import { NO_DIGEST } from '../graph/store-index.js';
+import type { StoreIndex } from '../graph/store-index.js';
+import { parseFallbackTag } from '../registry/reference.js';
+import { REVISION } from '../scan/facts.js';
+
+export interface UntaggedOptions {
+  /** Younger untagged manifests stay: a multi-arch push may be half way. Milliseconds. */
+  readonly graceMs: number;
+  readonly nowMs: number;
+}
+
+export interface UntaggedDecisions extends Decisions {
+  /** Revisions that nothing tags and that are younger than the grace. */
+  readonly young: readonly number[];
+  /** Repositories that have manifests and no tag: left alone, since digests may be all there is. */
+  readonly tagless: readonly number[];
+}
+
+/** What goes without any policy: no tag and no manifest. */
+export function dropNothing(index: StoreIndex): UntaggedDecisions {
+  return { ...keepEverything(index), young: [], tagless: [] };
+}
+
+/**
+ * What `-m` lets go: manifests without a tag of their own. Fallback tags follow their subject
+ * and do not count as tags here.
+ */
+export function dropUntagged(index: StoreIndex, options: UntaggedOptions): UntaggedDecisions {
+  const decisions = keepEverything(index);
+  const young: number[] = [];
+  const tagless: number[] = [];
+  const { revisions, tags } = index;
+  for (let repository = 0; repository < index.repositories.length; repository++) {
+    const tagged = new Set<number>();
+    let own = 0;
+    const lastTag = tags.start[repository + 1] as number;
+    for (let tag = tags.start[repository] as number; tag < lastTag; tag++) {
+      if (parseFallbackTag(tags.name[tag] as string) !== undefined) continue;
+      own++;
+      const digest = tags.digest[tag] as number;
+      if (digest !== NO_DIGEST) tagged.add(digest);
+    }
+    let linked = 0;
+    const end = revisions.start[repository + 1] as number;
+    for (let entry = revisions.start[repository] as number; entry < end; entry++) {
+      if (((revisions.flags[entry] as number) & REVISION.linked) === 0) continue;
+      linked++;
+      if (own === 0 || tagged.has(revisions.digest[entry] as number)) continue;
+      // A time in the future counts as now.
+      const age = options.nowMs - (revisions.time[entry] as number);
+      if (age >= options.graceMs) decisions.revisionDroppable[entry] = 1;
+      else young.push(entry);
+    }
+    if (own === 0 && linked > 0) tagless.push(repository);
+  }
+  return { ...decisions, young, tagless };
+}

@@ -1,0 +1,35 @@
+/** A repository's name that is in the grammar; only such a repository is ever a target. */
+export type RepositoryName = string & { readonly __brand: 'RepositoryName' };
+/** A tag that is in the grammar. */
+export type Tag = string & { readonly __brand: 'Tag' };
+
+// distribution reference/reference.go: path-component, and RepositoryNameTotalLengthMax.
+const COMPONENT = '[a-z0-9]+(?:(?:\\.|_|__|-+)[a-z0-9]+)*';
+const NAME = new RegExp(`^${COMPONENT}(?:/${COMPONENT})*$`);
+const NAME_LENGTH = 255;
+const TAG = /^\w[\w.-]{0,127}$/;
+
+export function parseRepositoryName(text: string): RepositoryName | undefined {
+  return text.length <= NAME_LENGTH && NAME.test(text) ? (text as RepositoryName) : undefined;
+}
+
+export function parseTag(text: string): Tag | undefined {
+  return TAG.test(text) ? (text as Tag) : undefined;
+}
+
+export interface FallbackTag {
+  readonly algorithm: string;
+  /** The subject's hex, whole for sha256, cut to 64 digits for longer ones. */
+  readonly hex: string;
+}
+
+// OCI distribution-spec "Referrers Tag Schema" (algorithm and hex cut to 32 and 64 characters)
+// and cosign's signature, attestation and SBOM tags (cosign pkg/oci/remote).
+const FALLBACK = /^(sha256|sha384|sha512)-([0-9a-f]{64})(?:\.(?:sig|att|sbom))?$/;
+
+/** Reads a tag that names another manifest, and lives as long as that one does. */
+export function parseFallbackTag(tag: string): FallbackTag | undefined {
+  const match = FALLBACK.exec(tag);
+  if (match?.[1] === undefined || match[2] === undefined) return undefined;
+  return { algorithm: match[1], hex: match[2] };
+}

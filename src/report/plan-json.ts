@@ -1,0 +1,48 @@
+import type { Finding } from '../registry/finding.js';
+import { displayName } from '../fs/bytes.js';
+import type { PlanSummary } from '../plan/summary.js';
+import { safeJson } from './escape.js';
+
+export interface PlanJsonContext {
+  readonly root: string;
+  readonly seconds: number;
+  readonly warnings: readonly string[];
+  readonly refused: readonly string[];
+  readonly young: number;
+}
+
+/** The plan's figures as one JSON document. */
+export function renderPlanJson(summary: PlanSummary, context: PlanJsonContext): string {
+  const document = {
+    root: context.root,
+    repositories: summary.repositories,
+    tags: summary.tags,
+    manifests: summary.manifests,
+    blobs: summary.blobs,
+    layerLinks: summary.layerLinks,
+    uploads: summary.uploads,
+    temporaries: summary.temporaries,
+    emptyRepositories: summary.emptyRepositories,
+    freed: summary.freed,
+    files: summary.files,
+    actions: summary.actions,
+    keptByGrace: { ...summary.graced, manifests: context.young },
+    tainted: summary.tainted.map(({ name, why, bytes }) => ({ repository: displayName(name), why, bytes })),
+    byRepository: summary.table.map((row) => ({ ...row, name: displayName(row.name) })),
+    damage: summary.findings.map(findingJson),
+    warnings: context.warnings,
+    refused: context.refused,
+    seconds: Math.round(context.seconds * 1000) / 1000,
+  };
+  return `${safeJson(document, 2)}\n`;
+}
+
+export function findingJson(finding: Finding): object {
+  const { repository, tag, path, ...rest } = finding;
+  return {
+    ...rest,
+    path: displayName(path),
+    ...(repository === undefined ? {} : { repository: displayName(repository) }),
+    ...(tag === undefined ? {} : { tag: displayName(tag) }),
+  };
+}

@@ -1,0 +1,68 @@
+import { formatCount, formatSeconds } from './format.js';
+
+/** Shows how far a long run is. `done` of `total` items of a stage. */
+export interface Progress {
+  update(stage: string, done: number, total: number): void;
+  /** Clears what was drawn. */
+  stop(): void;
+}
+
+export const SILENT: Progress = { update: () => undefined, stop: () => undefined };
+
+/** Nothing is shown for runs shorter than this. Milliseconds. */
+const QUIET_MS = 500;
+const LINE_EVERY_MS = 5000;
+
+/** A plain line every few seconds, for where no terminal is. */
+export function lineProgress(write: (text: string) => void, now: () => number): Progress {
+  let last = now();
+  return {
+    update(stage, done, total) {
+      if (now() - last < LINE_EVERY_MS || done === total) return;
+      last = now();
+      write(`${stage}: ${formatCount(done)} of ${formatCount(total)}\n`);
+    },
+    stop: () => undefined,
+  };
+}
+
+/** A bar a stage on a terminal, with what is left of it. */
+export async function barProgress(now: () => number): Promise<Progress> {
+  const { default: cliProgress } = await import('cli-progress');
+  const started = now();
+  let bar: InstanceType<typeof cliProgress.SingleBar> | undefined;
+  let current = '';
+  let stageStarted = started;
+  return {
+    update(stage, done, total) {
+      if (now() - started < QUIET_MS) return;
+      if (stage !== current) {
+        bar?.stop();
+        current = stage;
+        stageStarted = now();
+        bar = new cliProgress.SingleBar(
+          {
+            format: '  {stage} {bar} {value}/{total}  {left}',
+            barsize: 20,
+            hideCursor: true,
+            clearOnComplete: true,
+            stream: process.stderr,
+          },
+          cliProgress.Presets.shades_classic,
+        );
+        bar.start(total, done, { stage: stage.padEnd(12), left: '' });
+      }
+      bar?.setTotal(total);
+      bar?.update(done, { left: leftOf(now() - stageStarted, done, total) });
+    },
+    stop() {
+      bar?.stop();
+      bar = undefined;
+    },
+  };
+}
+
+function leftOf(spentMs: number, done: number, total: number): string {
+  if (done === 0 || spentMs < QUIET_MS) return '';
+  return `${formatSeconds(((spentMs / done) * (total - done)) / 1000)} left`;
+}

@@ -1,0 +1,179 @@
+import type { BytePath, ReadFs } from '../fs/read-fs.js';
+import { digestOf, PACKED, unpackDigest } from '../registry/digest.js';
+import type { Digest } from '../registry/digest.js';
+import type { Finding } from '../registry/finding.js';
+import {
+  blobDirectory,
+  DATA,
+  isTemporaryName,
+  layerDirectory,
+  LINK,
+  repositoryDirectory,
+  SKELETON,
+  tagDirectory,
+} from '../registry/layout.js';
+import type { FoundFile } from './facts.js';
+import { ShardReader } from './shard.js';
+import type { ShardContext } from './shard.js';
+
+/** What is asked only of the objects that a plan may drop, or that are broken. */
+export interface DetailShard extends ShardContext {
+  /** Packed digests of blobs to measure. */
+  readonly blobs: Uint8Array;
+  readonly layerLinks: readonly { readonly repository: BytePath; readonly digest: Digest }[];
+  readonly histories: readonly { readonly repository: BytePath; readonly tag: string }[];
+  /** Repositories that will hold nothing: which directories are left of each. */
+  readonly skeletons: readonly BytePath[];
+}
+
+/** State of a blob's `data`. */
+export const BLOB = { present: 0, absent: 1, odd: 2, unreadable: 3 } as const;
+
+/** The time of a link that is not there in a directory that may go. */
+export const BARE = -1;
+
+export interface DetailFacts {
+  readonly blobStates: Uint8Array;
+  /** Apparent and allocated bytes of `data`. */
+  readonly blobBytes: Float64Array;
+  readonly blobAllocated: Float64Array;
+  /** 1 where `data` has more than one hard link, so that unlinking it frees nothing. */
+  readonly blobShared: Uint8Array;
+  /** Nanoseconds since 1970. */
+  readonly blobMtimes: BigInt64Array;
+  /**
+   * Milliseconds since 1970; `BARE` where there is no link and nothing else but temporary
+   * files, NaN where there is no link and something else.
+   */
+  readonly linkTimes: Float64Array;
+  /** A tag's history: the digests that its `index` names, and those whose link is there. */
+  readonly histories: readonly TagHistory[];
+  /** Paths relative to the repository, the deepest first. */
+  readonly skeletons: readonly (readonly string[])[];
+  readonly temporaries: readonly FoundFile[];
+  readonly findings: readonly Finding[];
+}
+
+export interface TagHistory {
+  readonly digests: readonly Digest[];
+  /** Directories below the tag besides the entries' own and `current`, the deepest first. */
+  readonly directories: readonly string[];
+  /** False where something in the history cannot be told. */
+  readonly whole: boolean;
+}
+
+export function readDetails(fs: ReadFs, shard: DetailShard): DetailFacts {
+  const reader = new ShardReader(fs, shard);
+  const count = shard.blobs.length / PACKED;
+  const facts = {
+    blobStates: new Uint8Array(count),
+    blobBytes: new Float64Array(count),
+    blobAllocated: new Float64Array(count),
+    blobShared: new Uint8Array(count),
+    blobMtimes: new BigInt64Array(count),
+    temporaries: [] as FoundFile[],
+  };
+  for (let i = 0; i < count; i++) {
+    const path = blobDirectory(unpackDigest(shard.blobs, i * PACKED));
+    facts.blobStates[i] = measureBlob(reader, path, i, facts);
+  }
+  return {
+    ...facts,
+    linkTimes: Float64Array.from(shard.layerLinks, ({ repository, digest }) =>
+      linkTime(reader, layerDirectory(repository, digest), facts.temporaries),
+    ),
+    histories: shard.histories.map(({ repository, tag }) =>
+      readHistory(reader, tagDirectory(repository, tag)),
+    ),
+    skeletons: shard.skeletons.map((repository) => readSkeleton(reader, repository)),
+    findings: reader.findings,
+  };
+}
+
+function readSkeleton(reader: ShardReader, repository: BytePath): string[] {
+  return SKELETON.filter((part) => {
+    const path = `${repositoryDirectory(repository)}/${part}`;
+    return reader.try(path, (absolute) => reader.fs.stat(absolute))?.kind === 'directory';
+  });
+}
+
+interface BlobMeasures {
+  readonly blobBytes: Float64Array;
+  readonly blobAllocated: Float64Array;
+  readonly blobShared: Uint8Array;
+  readonly blobMtimes: BigInt64Array;
+  readonly temporaries: FoundFile[];
+}
+
+function measureBlob(reader: ShardReader, path: string, at: number, into: BlobMeasures): number {
+  const data = `${path}/${DATA}`;
+  let failed = true;
+  const stat = reader.try(data, (absolute) => {
+    const found = reader.fs.stat(absolute);
+    failed = false;
+    return found;
+  });
+  if (failed) return BLOB.unreadable;
+  if (stat === undefined) return findTemporaries(reader, path, into.temporaries);
+  if (stat.kind !== 'file') {
+    reader.note('stray', 'notice', data, 'no regular file; left alone');
+    return BLOB.odd;
+  }
+  into.blobMtimes[at] = stat.mtimeNs;
+  into.blobShared[at] = stat.nlink > 1 ? 1 : 0;
+  into.blobBytes[at] = stat.size;
+  into.blobAllocated[at] = stat.allocated;
+  return BLOB.present;
+}
+
+/** A directory without its file: `absent` when only temporary files are there, else `odd`. */
+function findTemporaries(reader: ShardReader, path: string, into: FoundFile[]): number {
+  const entries = reader.try(path, (absolute) => reader.fs.entries(absolute));
+  if (entries === undefined) return BLOB.odd;
+  let state: number = BLOB.absent;
+  for (const { name, kind } of entries) {
+    const file = `${path}/${name}`;
+    const stat = reader.try(file, (absolute) => reader.fs.stat(absolute));
+    if (stat === undefined || kind !== 'file' || !isTemporaryName(name)) {
+      reader.note('stray', 'notice', file, 'beside nothing that it belongs to; left alone');
+      state = BLOB.odd;
+      continue;
+    }
+    const { size: bytes, allocated, mtimeMs } = stat;
+    into.push({ path: file, bytes, allocated, mtimeMs });
+  }
+  return state;
+}
+
+function linkTime(reader: ShardReader, directory: string, temporaries: FoundFile[]): number {
+  // A link that cannot be looked at counts as of now: within any grace.
+  let time = Infinity;
+  reader.try(`${directory}/${LINK}`, (absolute) => {
+    time = reader.fs.quickStat(absolute)?.mtimeMs ?? Number.NaN;
+  });
+  if (!Number.isNaN(time)) return time;
+  return findTemporaries(reader, directory, temporaries) === BLOB.absent ? BARE : Number.NaN;
+}
+
+/** The digests in `tags/<tag>/index`, whatever their links say: directories name them. */
+function readHistory(reader: ShardReader, directory: string): TagHistory {
+  const digests: Digest[] = [];
+  let whole = true;
+  const odd = (): void => {
+    whole = false;
+  };
+  const index = `${directory}/index`;
+  const algorithms = reader.directories(index, odd);
+  for (const algorithm of algorithms?.names ?? []) {
+    const listing = reader.directories(`${index}/${algorithm}`, odd);
+    if (listing === undefined || listing.others.length > 0) odd();
+    for (const hex of listing?.names ?? []) {
+      const digest = digestOf(algorithm, hex);
+      if (digest === undefined) odd();
+      else digests.push(digest);
+    }
+  }
+  const below = (algorithms?.names ?? []).map((algorithm) => `index/${algorithm}`).sort();
+  const directories = algorithms === undefined ? [] : [...below, 'index'];
+  return { digests: digests.sort(), directories, whole };
+}

@@ -1,0 +1,40 @@
+import type { ReadFs } from '../fs/read-fs.js';
+import { readBlobs } from './blob-shard.js';
+import type { BlobShard } from './blob-shard.js';
+import { readDetails } from './detail-shard.js';
+import type { DetailFacts, DetailShard } from './detail-shard.js';
+import type { BlobFacts, ManifestFacts, RepositoryFacts } from './facts.js';
+import { readManifests } from './manifest-shard.js';
+import type { ManifestShard } from './manifest-shard.js';
+import { readRepositories } from './repository-shard.js';
+import type { RepositoryShard } from './repository-shard.js';
+
+/** The kinds of shard, what each is given and what it returns. */
+export interface Tasks {
+  readonly repositories: { readonly shard: RepositoryShard; readonly facts: RepositoryFacts };
+  readonly blobs: { readonly shard: BlobShard; readonly facts: BlobFacts };
+  readonly manifests: { readonly shard: ManifestShard; readonly facts: ManifestFacts };
+  readonly details: { readonly shard: DetailShard; readonly facts: DetailFacts };
+}
+
+export type TaskName = keyof Tasks;
+
+type Handlers = {
+  readonly [K in TaskName]: (fs: ReadFs, shard: Tasks[K]['shard']) => Tasks[K]['facts'];
+};
+
+/** One handler a kind: the same code inline, in a worker, and on memfs. */
+export const HANDLERS: Handlers = {
+  repositories: readRepositories,
+  blobs: readBlobs,
+  manifests: readManifests,
+  details: readDetails,
+};
+
+export function runTask<K extends TaskName>(
+  fs: ReadFs,
+  task: K,
+  shard: Tasks[K]['shard'],
+): Tasks[K]['facts'] {
+  return HANDLERS[task](fs, shard);
+}

@@ -1,0 +1,116 @@
+import { hash } from 'node:crypto';
+import { errnoOf } from '../fs/errors.js';
+import type { ReadFs } from '../fs/read-fs.js';
+import { DIGEST_OF_NOTHING, PACKED, unpackDigest } from '../registry/digest.js';
+import { EdgeBuffer } from '../registry/edges.js';
+import { blobData } from '../registry/layout.js';
+import { MANIFEST_LIMIT, scanManifest } from '../registry/manifest.js';
+import { KIND } from '../registry/media-type.js';
+import { READ } from './facts.js';
+import type { ManifestFacts } from './facts.js';
+import { ShardReader } from './shard.js';
+import type { ShardContext } from './shard.js';
+
+export interface ManifestShard extends ShardContext {
+  /** Packed digests of what to read. */
+  readonly digests: Uint8Array;
+  /**
+   * Read only what may be a manifest: at most 4 MiB (the registry's limit) that begin with a
+   * brace. The rest is reported as `malformed`, unread and without edges.
+   */
+  readonly onlyLikely: boolean;
+}
+
+const FIRST_READ = 64 * 1024;
+const LIKELY_LIMIT = 4 * 1024 * 1024;
+
+/** Reads manifests: each is hashed before its text is believed, then parsed to edges. */
+export function readManifests(fs: ReadFs, shard: ManifestShard): ManifestFacts {
+  const reader = new ShardReader(fs, shard);
+  const count = shard.digests.length / PACKED;
+  const edges = new EdgeBuffer();
+  const status = new Uint8Array(count);
+  const kinds = new Uint8Array(count);
+  const declared = new Uint8Array(count);
+  const sizes = new Float64Array(count);
+  const edgeCounts = new Uint32Array(count);
+  const source: Source = { reader, buffer: new Uint8Array(FIRST_READ), likely: shard.onlyLikely };
+  for (let i = 0; i < count; i++) {
+    const packed = shard.digests.subarray(i * PACKED, (i + 1) * PACKED);
+    const content = readOne(source, packed);
+    if (typeof content === 'number') {
+      status[i] = content;
+      continue;
+    }
+    const before = edges.count;
+    const scan = scanManifest(content, edges);
+    kinds[i] = scan.kind;
+    declared[i] = scan.declared ? 1 : 0;
+    sizes[i] = content.length;
+    edgeCounts[i] = edges.count - before;
+    if (scan.kind === KIND.malformed) status[i] = READ.malformed;
+  }
+  return {
+    status,
+    kinds,
+    declared,
+    sizes,
+    edgeCounts,
+    edges: edges.digests.slice(0, edges.count * PACKED),
+    edgeFlags: edges.flags.slice(0, edges.count),
+    edgeSizes: edges.sizes.slice(0, edges.count),
+    others: [...edges.others].map(([edge, digest]) => ({ edge, digest })),
+    findings: reader.findings,
+  };
+}
+
+interface Source {
+  readonly reader: ShardReader;
+  buffer: Uint8Array;
+  readonly likely: boolean;
+}
+
+type ReadStatus = (typeof READ)[keyof typeof READ];
+
+/** A manifest's bytes, valid until the next call; or how its reading failed. */
+function readOne(source: Source, packed: Uint8Array): Uint8Array | ReadStatus {
+  const digest = unpackDigest(packed);
+  const path = blobData(digest);
+  const absolute = `${source.reader.base}/${path}`;
+  let length: number;
+  try {
+    length = source.reader.fs.read(absolute, source.buffer);
+    if (source.likely && !mayBeManifest(source.buffer.subarray(0, length))) return READ.malformed;
+    if (length === source.buffer.length) {
+      const limit = source.likely ? LIKELY_LIMIT : MANIFEST_LIMIT;
+      const large = new Uint8Array(limit + 1);
+      length = source.reader.fs.read(absolute, large);
+      if (length > limit) return source.likely ? READ.malformed : READ.oversized;
+      return checked(large.subarray(0, length), packed);
+    }
+  } catch (error) {
+    const code = errnoOf(error);
+    if (code === 'ENOENT' || code === 'ENOTDIR') return READ.missing;
+    // A symlink or a directory in its place is damage to this manifest and hides nothing else.
+    if (code === 'ELOOP' || code === 'EISDIR' || code === 'ENXIO') return READ.corrupt;
+    source.reader.note('unreadable', 'damage', path, `${code ?? 'error'}: cannot be read`, {
+      digest,
+    });
+    return READ.unreadable;
+  }
+  if (length === 0) return digest === DIGEST_OF_NOTHING ? READ.malformed : READ.empty;
+  return checked(source.buffer.subarray(0, length), packed);
+}
+
+function checked(content: Uint8Array, packed: Uint8Array): Uint8Array | ReadStatus {
+  const found: Buffer = hash('sha256', content, 'buffer');
+  return found.equals(packed) ? content : READ.corrupt;
+}
+
+function mayBeManifest(content: Uint8Array): boolean {
+  for (const byte of content) {
+    if (byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09) continue;
+    return byte === 0x7b;
+  }
+  return false;
+}

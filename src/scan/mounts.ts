@@ -1,0 +1,77 @@
+import type { BytePath, ReadFs } from '../fs/read-fs.js';
+
+export interface Mount {
+  readonly major: number;
+  readonly minor: number;
+  /** Where in its file system the mount's root is. */
+  readonly root: BytePath;
+  /** Where it is mounted. */
+  readonly point: BytePath;
+  readonly type: string;
+  readonly options: readonly string[];
+}
+
+const MOUNTINFO_LIMIT = 16 * 1024 * 1024;
+
+/** The mounts that a process sees; empty where /proc does not tell. */
+export function readMounts(fs: ReadFs, process = 'self'): Mount[] {
+  const buffer = new Uint8Array(1024 * 1024);
+  let bytes = readUpTo(fs, `/proc/${process}/mountinfo`, buffer);
+  if (bytes.length === buffer.length) {
+    bytes = readUpTo(fs, `/proc/${process}/mountinfo`, new Uint8Array(MOUNTINFO_LIMIT));
+  }
+  return parseMounts(Buffer.from(bytes).toString('latin1'));
+}
+
+/** Files below /proc give a page at a time, and one read is one look; so this reads once. */
+function readUpTo(fs: ReadFs, path: BytePath, buffer: Uint8Array): Uint8Array {
+  try {
+    return buffer.subarray(0, fs.read(path, buffer));
+  } catch {
+    // No /proc, or another process's that is gone or hidden: the caller is told 'no mounts'.
+    return buffer.subarray(0, 0);
+  }
+}
+
+/** Parses proc_pid_mountinfo(5). */
+export function parseMounts(text: string): Mount[] {
+  const mounts = [];
+  for (const line of text.split('\n')) {
+    const fields = line.split(' ');
+    const [, , device, root, point, options] = fields;
+    const dash = fields.indexOf('-', 6);
+    if (device === undefined || root === undefined || point === undefined || dash < 0) continue;
+    const [major, minor] = device.split(':').map(Number);
+    mounts.push({
+      major: major ?? 0,
+      minor: minor ?? 0,
+      root: unescapeMount(root),
+      point: unescapeMount(point),
+      type: fields[dash + 1] ?? '',
+      options: (options ?? '').split(','),
+    });
+  }
+  return mounts;
+}
+
+/** Mount points strictly below a directory: bind mounts of the same file system show only here. */
+export function mountsBelow(mounts: readonly Mount[], directory: BytePath): Mount[] {
+  return mounts.filter(({ point }) => point.startsWith(`${directory}/`));
+}
+
+/** The mount that holds a path: the longest point above it, the last of equals. */
+export function mountOf(mounts: readonly Mount[], path: BytePath): Mount | undefined {
+  let best: Mount | undefined;
+  for (const mount of mounts) {
+    const { point } = mount;
+    const holds = point === '/' || path === point || path.startsWith(`${point}/`);
+    if (holds && point.length >= (best?.point.length ?? 0)) best = mount;
+  }
+  return best;
+}
+
+function unescapeMount(text: string): string {
+  return text.replaceAll(/\\([0-7]{3})/g, (_, octal: string) =>
+    String.fromCharCode(Number.parseInt(octal, 8)),
+  );
+}

@@ -1,0 +1,227 @@
+import { displayName, toBytePath } from '../fs/bytes.js';
+import { AppError, errnoOf, messageOf } from '../fs/errors.js';
+import type { BytePath, FileStat, ReadFs } from '../fs/read-fs.js';
+import { BLOBS, REGISTRY_BELOW_ROOT, REPOSITORIES } from '../registry/layout.js';
+import { mountsBelow, readMounts } from './mounts.js';
+
+/** A store whose roots are not all on its disk, and how that was told. */
+export interface ForeignStore {
+  readonly kind: 'harbor' | 'gitlab' | 'cache';
+  readonly sign: string;
+}
+
+export interface StoreRoot {
+  /** The registry's rootdirectory, resolved; `docker/registry/v2` itself where it has no parent. */
+  readonly root: BytePath;
+  /** `docker/registry/v2`, resolved. */
+  readonly base: BytePath;
+  /** Identity of `base`: device and inode. */
+  readonly dev: number;
+  readonly ino: bigint;
+  readonly foreign: ForeignStore | undefined;
+}
+
+export interface RootOptions {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Mount points below the root that the operator knows of. */
+  readonly allowMounts: readonly string[];
+}
+
+const CONFIG_LIMIT = 1024 * 1024;
+const WAY_OUT =
+  "ROOT is a rootdirectory, its docker/registry/v2, or the registry's config.yml";
+
+/**
+ * Finds the store that ROOT means. ROOT is resolved once; nothing below it is followed.
+ * @throws AppError `no-store` when there is none, `refused` for mounts below it that were not
+ * announced.
+ */
+export async function openRoot(
+  fs: ReadFs,
+  argument: string,
+  options: RootOptions,
+): Promise<StoreRoot> {
+  const given = resolveOrExplain(fs, argument);
+  const stat = statOrExplain(fs, given, argument);
+  if (stat.kind === 'file') {
+    const { parseConfig } = await import('../registry/config.js');
+    const config = parseConfig(readText(fs, given), argument, options.env);
+    const root = resolveOrExplain(fs, config.rootDirectory);
+    const foreign = foreignByConfig(config);
+    return locate(fs, root, config.rootDirectory, options, foreign);
+  }
+  if (stat.kind !== 'directory') {
+    throw new AppError('no-store', `${argument} is no directory and no file`, [WAY_OUT]);
+  }
+  return locate(fs, given, argument, options, undefined);
+}
+
+function foreignByConfig(config: {
+  readonly remoteUrl: string | undefined;
+  readonly realms: readonly string[];
+}): ForeignStore | undefined {
+  if (config.realms.includes('harbor-registry-basic-realm')) {
+    return { kind: 'harbor', sign: 'the realm harbor-registry-basic-realm in its configuration' };
+  }
+  if (config.remoteUrl === undefined) return undefined;
+  return { kind: 'cache', sign: 'proxy.remoteurl in its configuration' };
+}
+
+function locate(
+  fs: ReadFs,
+  directory: BytePath,
+  shownAs: string,
+  options: RootOptions,
+  known: ForeignStore | undefined,
+): StoreRoot {
+  const base = findBase(fs, directory, shownAs);
+  const below = `/${REGISTRY_BELOW_ROOT}`;
+  const root = base.endsWith(below) ? base.slice(0, -below.length) || '/' : base;
+  const { dev, ino } = statOrExplain(fs, base, shownAs);
+  refuseMounts(fs, base, options.allowMounts);
+  return { root, base, dev, ino, foreign: known ?? foreignByFiles(fs, root, base) };
+}
+
+function findBase(fs: ReadFs, directory: BytePath, shownAs: string): BytePath {
+  const nested = `${directory === '/' ? '' : directory}/${REGISTRY_BELOW_ROOT}`;
+  if (isDirectory(fs, nested)) {
+    const base = resolveOrExplain(fs, displayName(nested), nested);
+    return assertRoots(fs, base, shownAs);
+  }
+  refuseOtherLayouts(fs, directory, shownAs);
+  if (isDirectory(fs, `${directory}/${BLOBS}`) || isDirectory(fs, `${directory}/${REPOSITORIES}`)) {
+    return assertRoots(fs, directory, shownAs);
+  }
+  throw new AppError('no-store', `${shownAs} holds no registry`, [
+    `looked for ${REGISTRY_BELOW_ROOT}, and for ${BLOBS} and ${REPOSITORIES}, below it`,
+    WAY_OUT,
+  ]);
+}
+
+/** A missing `repositories` would make all blobs look unreferenced: say what is missing. */
+function assertRoots(fs: ReadFs, base: BytePath, shownAs: string): BytePath {
+  const blobs = isDirectory(fs, `${base}/${BLOBS}`);
+  const repositories = isDirectory(fs, `${base}/${REPOSITORIES}`);
+  if (!blobs && !repositories) {
+    throw new AppError('no-store', `${shownAs} holds an empty registry: there is nothing in it`, [
+      'a registry that was never pushed to looks so, and so does a volume that is not mounted',
+    ]);
+  }
+  for (const part of [BLOBS, `${BLOBS}/sha256`, REPOSITORIES]) {
+    if (kindAt(fs, `${base}/${part}`) !== 'symlink') continue;
+    throw new AppError('refused', `${shownAs}: ${part} is a symbolic link`, [
+      'nothing below the root is followed, so nothing behind it could be swept safely',
+      `mount its target there instead (mount --bind), and give --allow-mount`,
+    ]);
+  }
+  return base;
+}
+
+function refuseOtherLayouts(fs: ReadFs, directory: BytePath, shownAs: string): void {
+  if (exists(fs, `${directory}/oci-layout`)) {
+    throw new AppError('no-store', `${shownAs} is an OCI image layout, not a registry's store`, [
+      WAY_OUT,
+    ]);
+  }
+  const hasImages = isDirectory(fs, `${directory}/images`);
+  if (hasImages && isDirectory(fs, `${directory}/${REPOSITORIES}`)) {
+    throw new AppError('no-store', `${shownAs} is a store of registry v1 (images/<id>, 2013-2015)`, [
+      'regsweep reads the v2 layout, docker/registry/v2; v1 has no manifests and no digests',
+    ]);
+  }
+}
+
+function foreignByFiles(fs: ReadFs, root: BytePath, base: BytePath): ForeignStore | undefined {
+  const lock = `${base.slice(0, base.lastIndexOf('/'))}/lockfiles/database-in-use`;
+  if (exists(fs, lock)) return { kind: 'gitlab', sign: 'lockfiles/database-in-use' };
+  // Harbor's data volume has its registry's root beside these (goharbor/harbor make/).
+  const parent = root.slice(0, root.lastIndexOf('/'));
+  const siblings = ['database', 'redis', 'job_logs'];
+  const beside = siblings.filter((name) => isDirectory(fs, `${parent}/${name}`));
+  if (root !== base && beside.length >= 2) {
+    return { kind: 'harbor', sign: `${beside.join('/, ')}/ beside the root` };
+  }
+  if (exists(fs, `${root}/scheduler-state.json`)) {
+    return { kind: 'cache', sign: 'scheduler-state.json in the root' };
+  }
+  return undefined;
+}
+
+function refuseMounts(fs: ReadFs, base: BytePath, allowed: readonly string[]): void {
+  const known = new Set(allowed.map(toBytePath));
+  const unknown = mountsBelow(readMounts(fs), base).filter(({ point }) => !known.has(point));
+  const first = unknown[0];
+  if (first === undefined) return;
+  const point = displayName(first.point);
+  throw new AppError('refused', `something is mounted below the store, at ${point}`, [
+    'what it hides or brings cannot be told apart from the store',
+    `unmount it, or, if the store is meant to be so: --allow-mount ${point}`,
+  ]);
+}
+
+function resolveOrExplain(fs: ReadFs, shownAs: string, path = toBytePath(shownAs)): BytePath {
+  try {
+    return fs.resolve(path);
+  } catch (error) {
+    throw explain(error, shownAs);
+  }
+}
+
+function statOrExplain(fs: ReadFs, path: BytePath, shownAs: string): FileStat {
+  let stat: FileStat | undefined;
+  try {
+    stat = fs.stat(path);
+  } catch (error) {
+    throw explain(error, shownAs);
+  }
+  if (stat === undefined) throw new AppError('no-store', `no such root: ${shownAs}`, [WAY_OUT]);
+  return stat;
+}
+
+function explain(error: unknown, shownAs: string): AppError {
+  const code = errnoOf(error);
+  if (code === 'ENOENT' || code === 'ENOTDIR') {
+    return new AppError('no-store', `no such root: ${shownAs}`, [WAY_OUT], error);
+  }
+  if (code === 'EACCES' || code === 'EPERM') {
+    return new AppError(
+      'no-store',
+      `no permission to read ${shownAs}`,
+      ['run as the user that owns the store, or as root'],
+      error,
+    );
+  }
+  return new AppError('no-store', `cannot read ${shownAs}: ${messageOf(error)}`, [], error);
+}
+
+function readText(fs: ReadFs, path: BytePath): string {
+  const buffer = new Uint8Array(CONFIG_LIMIT);
+  try {
+    return Buffer.from(buffer.buffer, 0, fs.read(path, buffer)).toString('utf8');
+  } catch (error) {
+    throw explain(error, displayName(path));
+  }
+}
+
+function isDirectory(fs: ReadFs, path: BytePath): boolean {
+  const kind = kindAt(fs, path);
+  if (kind !== 'symlink') return kind === 'directory';
+  try {
+    return fs.stat(fs.resolve(path))?.kind === 'directory';
+  } catch {
+    // A dangling link or a loop is no directory; anything worse shows when it is listed.
+    return false;
+  }
+}
+
+function exists(fs: ReadFs, path: BytePath): boolean {
+  return kindAt(fs, path) !== undefined;
+}
+
+function kindAt(fs: ReadFs, path: BytePath): FileStat['kind'] | undefined {
+  try {
+    return fs.stat(path)?.kind;
+  } catch (error) {
+    throw explain(error, displayName(path));
+  }
+}

@@ -1,0 +1,103 @@
+import { AppError } from '../fs/errors.js';
+import type { ReadFs } from '../fs/read-fs.js';
+import { runTask } from './handlers.js';
+import type { TaskName, Tasks } from './handlers.js';
+
+export interface RunnerOptions {
+  readonly fs: ReadFs;
+  /** Workers; 0 runs every shard inline. */
+  readonly threads: number;
+  /** The compiled worker: `worker.js` beside this file. */
+  readonly workerFile?: URL;
+  readonly signal?: AbortSignal;
+  /** Milliseconds of inline work before workers are started; a pool costs some 70 to start. */
+  readonly inlineBudgetMs?: number;
+}
+
+const INLINE_BUDGET_MS = 60;
+
+/** Runs shards, inline while the store seems small and then in a pool of workers. */
+export class Runner {
+  readonly #options: RunnerOptions;
+  #spentMs = 0;
+  #pool: Promise<Pool> | undefined;
+
+  constructor(options: RunnerOptions) {
+    this.#options = options;
+  }
+
+  /** The facts of every shard, in the order of the shards. */
+  async *run<K extends TaskName>(
+    task: K,
+    shards: readonly Tasks[K]['shard'][],
+  ): AsyncGenerator<Tasks[K]['facts']> {
+    let next = 0;
+    while (next < shards.length && this.#runsInline()) {
+      this.#throwIfStopped();
+      const started = performance.now();
+      const facts = runTask(this.#options.fs, task, shards[next++] as Tasks[K]['shard']);
+      this.#spentMs += performance.now() - started;
+      yield facts;
+    }
+    if (next === shards.length) return;
+    const pool = await (this.#pool ??= startPool(this.#options));
+    const results = shards.slice(next).map((shard) => pool.run({ task, shard }));
+    // An early exit leaves promises behind that reject when the pool is destroyed.
+    for (const result of results) result.catch(() => undefined);
+    for (const result of results) {
+      const facts = (await this.#orStopped(result)) as Tasks[K]['facts'];
+      yield facts;
+    }
+  }
+
+  /** Ends the workers. Reading may be cut off anywhere. */
+  async close(): Promise<void> {
+    const pool = await this.#pool;
+    this.#pool = undefined;
+    await pool?.destroy();
+  }
+
+  #runsInline(): boolean {
+    if (this.#options.threads === 0) return true;
+    if (this.#pool !== undefined) return false;
+    return this.#spentMs < (this.#options.inlineBudgetMs ?? INLINE_BUDGET_MS);
+  }
+
+  #throwIfStopped(): void {
+    if (this.#options.signal?.aborted === true) throw stopped();
+  }
+
+  async #orStopped<T>(result: Promise<T>): Promise<T> {
+    this.#throwIfStopped();
+    const { signal } = this.#options;
+    if (signal === undefined) return await result;
+    return await new Promise<T>((resolve, reject) => {
+      const onAbort = (): void => reject(stopped());
+      signal.addEventListener('abort', onAbort, { once: true });
+      result.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+    });
+  }
+}
+
+function stopped(): AppError {
+  return new AppError('stopped', 'stopped; nothing was changed');
+}
+
+interface Pool {
+  run(job: { task: TaskName; shard: Tasks[TaskName]['shard'] }): Promise<unknown>;
+  destroy(): Promise<void>;
+}
+
+async function startPool(options: RunnerOptions): Promise<Pool> {
+  const { Piscina } = await import('piscina');
+  const file = options.workerFile ?? new URL('./worker.js', import.meta.url);
+  const pool = new Piscina({
+    filename: file.href,
+    minThreads: options.threads,
+    maxThreads: options.threads,
+    recordTiming: false,
+  });
+  // A task that ends just as the pool is destroyed emits `error`; its own promise tells all.
+  pool.on('error', () => undefined);
+  return pool;
+}

@@ -1,0 +1,235 @@
+import type { BytePath, ReadFs } from '../fs/read-fs.js';
+import { PACKED } from '../registry/digest.js';
+import type { Finding } from '../registry/finding.js';
+import { BLOBS } from '../registry/layout.js';
+import type { DetailFacts, DetailShard, TagHistory } from './detail-shard.js';
+import { discover } from './discovery.js';
+import type { BlobFacts, FoundFile, FoundRepository, ManifestFacts, RepositoryFacts } from './facts.js';
+import type { Runner } from './runner.js';
+import { ShardReader } from './shard.js';
+import type { ShardContext } from './shard.js';
+
+/** What takes the facts of a scan, shard by shard, in an order that is the same every time. */
+export interface ScanSink {
+  structure(repositories: readonly FoundRepository[], facts: RepositoryFacts): void;
+  blobs(facts: BlobFacts): void;
+  /** Tags whose current link names no blob that is there; asked once, after all blobs. */
+  brokenTags(): readonly { readonly repository: BytePath; readonly tag: string }[];
+  /** The histories of `brokenTags`, in its order. */
+  histories(histories: readonly TagHistory[]): void;
+  /** Packed digests of manifests that are named and were not read yet; empty at the end. */
+  wanted(): Uint8Array;
+  manifests(asked: Uint8Array, facts: ManifestFacts): void;
+  note(findings: readonly Finding[]): void;
+  emptyDirectories(paths: readonly BytePath[]): void;
+}
+
+export type ScanStage = 'repositories' | 'blobs' | 'manifests' | 'details';
+
+export interface ScanOptions {
+  readonly base: BytePath;
+  readonly fs: ReadFs;
+  readonly runner: Runner;
+  readonly writeOff: readonly BytePath[];
+  readonly tagTimes: boolean;
+  /** Told after every shard: how many of the stage's items are done. */
+  readonly onProgress?: (stage: ScanStage, done: number, total: number) => void;
+}
+
+const REPOSITORIES_A_SHARD = 16;
+const PREFIXES_A_SHARD = 4;
+const MANIFESTS_A_SHARD = 512;
+const DETAILS_A_SHARD = 2048;
+
+/** Reads a store in two stages, its structure and then each distinct manifest once. */
+export async function scanStore(options: ScanOptions, sink: ScanSink): Promise<void> {
+  const context: ShardContext = { base: options.base, writeOff: options.writeOff };
+  const reader = new ShardReader(options.fs, context);
+  const { repositories, empty } = discover(reader);
+  sink.emptyDirectories(empty);
+  const prefixes = listPrefixes(reader);
+  sink.note(reader.findings);
+  await scanRepositories(options, context, repositories, sink);
+  await scanBlobs(options, context, prefixes, sink);
+  const details = await readDetails(options, { ...NOTHING, histories: sink.brokenTags() });
+  sink.histories(details.histories);
+  sink.note(details.findings);
+  await readWanted(options, sink);
+}
+
+/** Reads the manifests that the sink names, until it names no more. */
+export async function readWanted(options: ScanOptions, sink: ScanSink): Promise<void> {
+  const context: ShardContext = { base: options.base, writeOff: options.writeOff };
+  let done = 0;
+  for (let digests = sink.wanted(); digests.length > 0; digests = sink.wanted()) {
+    const total = done + digests.length / PACKED;
+    const shards = chunksOf(digests, MANIFESTS_A_SHARD * PACKED).map((part) => ({
+      ...context,
+      digests: part,
+      onlyLikely: false,
+    }));
+    let at = 0;
+    for await (const facts of options.runner.run('manifests', shards)) {
+      sink.manifests(shards[at++]?.digests ?? new Uint8Array(), facts);
+      done += facts.status.length;
+      options.onProgress?.('manifests', done, total);
+    }
+  }
+}
+
+async function scanRepositories(
+  options: ScanOptions,
+  context: ShardContext,
+  repositories: readonly FoundRepository[],
+  sink: ScanSink,
+): Promise<void> {
+  const { tagTimes } = options;
+  const shards = inParts(repositories, REPOSITORIES_A_SHARD).map((part) => ({
+    ...context,
+    repositories: part,
+    tagTimes,
+  }));
+  let at = 0;
+  let done = 0;
+  for await (const facts of options.runner.run('repositories', shards)) {
+    const part = shards[at++]?.repositories ?? [];
+    sink.structure(part, facts);
+    sink.note(facts.findings);
+    done += part.length;
+    options.onProgress?.('repositories', done, repositories.length);
+  }
+}
+
+async function scanBlobs(
+  options: ScanOptions,
+  context: ShardContext,
+  prefixes: readonly string[],
+  sink: ScanSink,
+): Promise<void> {
+  const shards = inParts(prefixes, PREFIXES_A_SHARD).map((part) => ({ ...context, prefixes: part }));
+  let done = 0;
+  for await (const facts of options.runner.run('blobs', shards)) {
+    sink.blobs(facts);
+    sink.note(facts.findings);
+    done++;
+    options.onProgress?.('blobs', done, shards.length);
+  }
+}
+
+/** Blobs are stored as sha256 whatever they were pushed as; other directories are strays. */
+function listPrefixes(reader: ShardReader): string[] {
+  const noop = (): undefined => undefined;
+  const algorithms = reader.directories(BLOBS, noop);
+  for (const { name } of algorithms?.others ?? []) noteStray(reader, `${BLOBS}/${name}`);
+  for (const name of algorithms?.names ?? []) {
+    if (name !== 'sha256') noteStray(reader, `${BLOBS}/${name}`);
+  }
+  if (algorithms?.names.includes('sha256') !== true) return [];
+  const listing = reader.directories(`${BLOBS}/sha256`, noop);
+  for (const { name } of listing?.others ?? []) noteStray(reader, `${BLOBS}/sha256/${name}`);
+  const prefixes = [];
+  for (const name of listing?.names ?? []) {
+    if (/^[0-9a-f]{2}$/.test(name)) prefixes.push(name);
+    else noteStray(reader, `${BLOBS}/sha256/${name}`);
+  }
+  return prefixes.sort();
+}
+
+function noteStray(reader: ShardReader, path: BytePath): void {
+  reader.note('stray', 'notice', path, 'not of the registry; left alone');
+}
+
+/** A request for no details at all, to spread and add to. */
+export const NOTHING: DetailRequest = {
+  blobs: new Uint8Array(),
+  layerLinks: [],
+  histories: [],
+  skeletons: [],
+};
+
+export type DetailRequest = Omit<DetailShard, keyof ShardContext>;
+
+/** Looks closer at the objects that a plan may drop; the answers are in the order asked. */
+export async function readDetails(
+  options: ScanOptions,
+  request: DetailRequest,
+): Promise<DetailFacts> {
+  const context: ShardContext = { base: options.base, writeOff: options.writeOff };
+  const none = { ...context, ...NOTHING };
+  const shards = [
+    ...chunksOf(request.blobs, DETAILS_A_SHARD * PACKED).map((blobs) => ({ ...none, blobs })),
+    ...inParts(request.layerLinks, DETAILS_A_SHARD).map((layerLinks) => ({ ...none, layerLinks })),
+    ...inParts(request.histories, DETAILS_A_SHARD).map((histories) => ({ ...none, histories })),
+    ...inParts(request.skeletons, DETAILS_A_SHARD).map((skeletons) => ({ ...none, skeletons })),
+  ];
+  const parts: DetailFacts[] = [];
+  for await (const facts of options.runner.run('details', shards)) {
+    parts.push(facts);
+    options.onProgress?.('details', parts.length, shards.length);
+  }
+  return joinDetails(parts, request);
+}
+
+function joinDetails(parts: readonly DetailFacts[], request: DetailRequest): DetailFacts {
+  const count = request.blobs.length / PACKED;
+  const joined = {
+    blobStates: new Uint8Array(count),
+    blobBytes: new Float64Array(count),
+    blobAllocated: new Float64Array(count),
+    blobShared: new Uint8Array(count),
+    blobMtimes: new BigInt64Array(count),
+    linkTimes: new Float64Array(request.layerLinks.length),
+  };
+  const histories: TagHistory[] = [];
+  const skeletons: (readonly string[])[] = [];
+  const temporaries: FoundFile[] = [];
+  const findings: Finding[] = [];
+  let blob = 0;
+  let link = 0;
+  for (const part of parts) {
+    joined.blobStates.set(part.blobStates, blob);
+    joined.blobBytes.set(part.blobBytes, blob);
+    joined.blobAllocated.set(part.blobAllocated, blob);
+    joined.blobShared.set(part.blobShared, blob);
+    joined.blobMtimes.set(part.blobMtimes, blob);
+    joined.linkTimes.set(part.linkTimes, link);
+    blob += part.blobStates.length;
+    link += part.linkTimes.length;
+    for (const history of part.histories) histories.push(history);
+    for (const skeleton of part.skeletons) skeletons.push(skeleton);
+    for (const temporary of part.temporaries) temporaries.push(temporary);
+    for (const finding of part.findings) findings.push(finding);
+  }
+  return { ...joined, histories, skeletons, temporaries, findings };
+}
+
+/** Reads those of some blobs that may be manifests; the rest comes back as `malformed`. */
+export async function peekManifests(
+  options: ScanOptions,
+  digests: Uint8Array,
+  take: (asked: Uint8Array, facts: ManifestFacts) => void,
+): Promise<void> {
+  const shards = chunksOf(digests, MANIFESTS_A_SHARD * PACKED).map((part) => ({
+    base: options.base,
+    writeOff: options.writeOff,
+    digests: part,
+    onlyLikely: true,
+  }));
+  let at = 0;
+  for await (const facts of options.runner.run('manifests', shards)) {
+    take(shards[at++]?.digests ?? new Uint8Array(), facts);
+  }
+}
+
+function chunksOf(bytes: Uint8Array, size: number): Uint8Array[] {
+  const parts = [];
+  // Copies, so that a part can be handed to a worker without the whole.
+  for (let at = 0; at < bytes.length; at += size) parts.push(bytes.slice(at, at + size));
+  return parts;
+}
+
+function inParts<T>(items: readonly T[], size: number): T[][] {
+  const parts = [];
+  for (let at = 0; at < items.length; at += size) parts.push(items.slice(at, at + size));
+  return parts;
+}

@@ -1,0 +1,126 @@
+import { errnoOf, messageOf } from '../fs/errors.js';
+import type { BytePath, DirectoryListing, ReadFs } from '../fs/read-fs.js';
+import { packHex, PACKED } from '../registry/digest.js';
+import type { Finding } from '../registry/finding.js';
+
+/** What every shard's handler is given: data only, so that it crosses to a worker. */
+export interface ShardContext {
+  /** `docker/registry/v2`, resolved. */
+  readonly base: BytePath;
+  /** Paths below `base` that the operator gives up: what cannot be read there is absent. */
+  readonly writeOff: readonly BytePath[];
+}
+
+/** Reads below `base`, and turns what cannot be read into findings instead of exceptions. */
+export class ShardReader {
+  readonly fs: ReadFs;
+  readonly base: BytePath;
+  readonly findings: Finding[] = [];
+  readonly #writeOff: readonly BytePath[];
+
+  constructor(fs: ReadFs, context: ShardContext) {
+    this.fs = fs;
+    this.base = context.base;
+    this.#writeOff = context.writeOff;
+  }
+
+  /** Runs one call on a path; ENOENT, and an error that is noted as a finding, are undefined. */
+  try<T>(path: BytePath, call: (absolute: BytePath) => T): T | undefined {
+    try {
+      return call(`${this.base}/${path}`);
+    } catch (error) {
+      // A part that is not there holds nothing; the roots themselves are asserted before.
+      if (errnoOf(error) !== 'ENOENT') this.unreadable(path, error);
+      return undefined;
+    }
+  }
+
+  /** Notes a path that cannot be seen: nothing may be called garbage then. */
+  unreadable(path: BytePath, error: unknown): void {
+    const code = errnoOf(error) ?? messageOf(error);
+    if (this.isWrittenOff(path)) {
+      this.note('written-off', 'notice', path, `${code}: given up by --write-off`);
+    } else if (code === 'ESHORTLIST') {
+      this.note('short-listing', 'blind', path, messageOf(error));
+    } else {
+      this.note('unreadable', 'blind', path, `${code}: what it holds is unknown`);
+    }
+  }
+
+  note(
+    code: Finding['code'],
+    severity: Finding['severity'],
+    path: BytePath,
+    detail: string,
+    about: Pick<Finding, 'repository' | 'tag' | 'digest'> = {},
+  ): void {
+    this.findings.push({ code, severity, path, detail, ...about });
+  }
+
+  isWrittenOff(path: BytePath): boolean {
+    return this.#writeOff.some((given) => path === given || path.startsWith(`${given}/`));
+  }
+
+  /**
+   * The subdirectories of a directory; undefined when it is not there or cannot be read.
+   * A symlink in its place is read through, since the registry follows it, and `odd` is
+   * told: what is seen that way is a root and never a target.
+   */
+  directories(path: BytePath, odd: (why: string) => void): DirectoryListing | undefined {
+    return this.try(path, (absolute) => {
+      try {
+        return this.fs.directories(absolute);
+      } catch (error) {
+        const code = errnoOf(error);
+        if (code === 'ENOTDIR') {
+          this.note('stray', 'damage', path, 'a file where a directory belongs');
+          odd('a file stands where a directory belongs');
+          return undefined;
+        }
+        if (code !== 'ELOOP') throw error;
+        this.note('symlink', 'damage', path, 'a symbolic link; read, and never changed');
+        odd('a symbolic link stands in it');
+        return this.fs.directories(this.fs.resolve(absolute));
+      }
+    });
+  }
+}
+
+/** A growing list of packed digests. */
+export class PackedList {
+  count = 0;
+  #bytes = new Uint8Array(PACKED * 256);
+
+  /** Appends 64 hex digits; false when they are not that. */
+  pushHex(hex: string): boolean {
+    this.#reserve();
+    if (hex.length !== 2 * PACKED) return false;
+    if (!packHex(hex, 0, this.#bytes, this.count * PACKED)) return false;
+    this.count++;
+    return true;
+  }
+
+  pushZero(): void {
+    this.#reserve();
+    this.#bytes.fill(0, this.count * PACKED, (this.count + 1) * PACKED);
+    this.count++;
+  }
+
+  push(packed: Uint8Array, offset: number): void {
+    this.#reserve();
+    this.#bytes.set(packed.subarray(offset, offset + PACKED), this.count * PACKED);
+    this.count++;
+  }
+
+  /** The list in an array of its own, exactly as long. */
+  take(): Uint8Array {
+    return this.#bytes.slice(0, this.count * PACKED);
+  }
+
+  #reserve(): void {
+    if ((this.count + 1) * PACKED <= this.#bytes.length) return;
+    const larger = new Uint8Array(this.#bytes.length * 2);
+    larger.set(this.#bytes);
+    this.#bytes = larger;
+  }
+}

@@ -1,0 +1,257 @@
+import { DAMAGED, DIGEST, MISSING, parseContent } from './oracle-manifest.ts';
+import type { Content } from './oracle-manifest.ts';
+import type { FsLike, StatsLike } from './store.ts';
+
+/**
+ * The oracle's eyes: a store read with plain calls into maps. Names are read as latin1, one character a byte, so
+ * that a name which is not UTF-8 can be opened again. Nothing is followed but directories.
+ */
+
+export interface Tag {
+  readonly current: string | undefined;
+  /** The link holds the digest and nothing else. */
+  readonly exact: boolean;
+  readonly history: ReadonlySet<string>;
+}
+
+export interface Repository {
+  readonly name: string;
+  /** Revision links, by the name of their directory, with the link's mtime in ms. */
+  readonly revisions: Map<string, number>;
+  /** Revision directories without a link: what API DELETE leaves. */
+  readonly deleted: Set<string>;
+  readonly tags: Map<string, Tag>;
+  /** Layer directories, both by name and by what the link holds, with the link's mtime; 0 where there is no link. */
+  readonly layers: Map<string, number>;
+  /** `_layers` is a directory. */
+  readonly layersReadable: boolean;
+  /** Something in it cannot be understood, so it loses nothing. */
+  unreadable: boolean;
+}
+
+export interface Model {
+  readonly repositories: Repository[];
+  /** Digests of another algorithm to the sha256 that their links hold. */
+  readonly aliases: Map<string, string>;
+  /** Blobs there as regular files, with their mtimes. */
+  readonly dataTimes: Map<string, number>;
+  /** A part of the repositories is out of sight. */
+  incomplete: boolean;
+  content(digest: string): Content;
+}
+
+const COMPONENT = /^[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*$/;
+const TAG = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/;
+
+class Disk {
+  readonly #fs: FsLike;
+  constructor(fs: FsLike) {
+    this.#fs = fs;
+  }
+
+  stat(path: string): StatsLike | undefined {
+    try {
+      return this.#fs.lstatSync(Buffer.from(path, 'latin1'));
+    } catch {
+      return undefined;
+    }
+  }
+
+  isDirectory(path: string): boolean {
+    return this.stat(path)?.isDirectory() ?? false;
+  }
+
+  /** Something is there where a directory belongs, and it is none. */
+  isObstacle(path: string): boolean {
+    const stats = this.stat(path);
+    return stats !== undefined && !stats.isDirectory();
+  }
+
+  leadsSomewhere(path: string): boolean {
+    return this.#fs.existsSync(Buffer.from(path, 'latin1'));
+  }
+
+  list(path: string): string[] {
+    return this.isDirectory(path)
+      ? this.#fs.readdirSync(Buffer.from(path, 'latin1'), { encoding: 'latin1' }).map(String)
+      : [];
+  }
+
+  read(path: string): Buffer | undefined {
+    return this.stat(path)?.isFile()
+      ? Buffer.from(this.#fs.readFileSync(Buffer.from(path, 'latin1')))
+      : undefined;
+  }
+
+  /** The digest that a link file holds, and whether it holds nothing else: the registry refuses white space. */
+  link(path: string): { digest: string | undefined; exact: boolean } {
+    const text = this.read(path)?.toString('latin1') ?? '';
+    return { digest: DIGEST.test(text.trim()) ? text.trim() : undefined, exact: DIGEST.test(text) };
+  }
+
+  /** The entries of `<path>/<algorithm>/<hex>`: digests by the names of the directories. */
+  *digests(path: string): Generator<{ digest: string; path: string }> {
+    for (const algorithm of this.list(path)) {
+      for (const hex of this.list(`${path}/${algorithm}`)) {
+        yield { digest: `${algorithm}:${hex}`, path: `${path}/${algorithm}/${hex}` };
+      }
+    }
+  }
+}
+
+function readRevisions(
+  disk: Disk,
+  path: string,
+  repository: Repository,
+  aliases: Map<string, string>,
+): void {
+  for (const entry of disk.digests(path)) {
+    if (!DIGEST.test(entry.digest)) continue;
+    const link = disk.stat(`${entry.path}/link`);
+    if (!link && disk.isDirectory(entry.path)) {
+      repository.deleted.add(entry.digest);
+      continue;
+    }
+    repository.revisions.set(entry.digest, (link ?? disk.stat(entry.path))?.mtimeMs ?? Infinity);
+    readAlias(disk, entry, repository, aliases);
+  }
+}
+
+/** A directory named by another algorithm is worth what its link holds; a link that cannot be read hides an edge. */
+function readAlias(
+  disk: Disk,
+  entry: { digest: string; path: string },
+  repository: Repository,
+  aliases: Map<string, string>,
+): void {
+  if (entry.digest.startsWith('sha256:')) return;
+  const target = disk.link(`${entry.path}/link`).digest;
+  if (target === undefined) repository.unreadable = true;
+  else aliases.set(entry.digest, target);
+}
+
+function readLayers(
+  disk: Disk,
+  path: string,
+  repository: Repository,
+  aliases: Map<string, string>,
+): void {
+  const add = (digest: string, mtimeMs: number): void => {
+    repository.layers.set(digest, Math.max(mtimeMs, repository.layers.get(digest) ?? 0));
+  };
+  for (const entry of disk.digests(path)) {
+    const mtimeMs = disk.stat(`${entry.path}/link`)?.mtimeMs ?? 0;
+    const named = DIGEST.test(entry.digest);
+    if (named) add(entry.digest, mtimeMs);
+    if (named) readAlias(disk, entry, repository, aliases);
+    const target =
+      named && entry.digest.startsWith('sha256:')
+        ? undefined
+        : disk.link(`${entry.path}/link`).digest;
+    if (target !== undefined) add(target, mtimeMs);
+  }
+}
+
+function readTag(disk: Disk, path: string): Tag & { started: boolean } {
+  const link = disk.link(`${path}/current/link`);
+  const history = [...disk.digests(`${path}/index`)]
+    .map((entry) => entry.digest)
+    .filter((d) => DIGEST.test(d));
+  const obstacle = [path, `${path}/current`, `${path}/index`].some((directory) =>
+    disk.isObstacle(directory),
+  );
+  const started = obstacle || disk.stat(`${path}/current/link`) !== undefined;
+  return { current: link.digest, exact: link.exact, history: new Set(history), started };
+}
+
+function readTags(disk: Disk, path: string, repository: Repository): void {
+  for (const name of disk.list(path)) {
+    const inGrammar = TAG.test(name);
+    const stats = disk.stat(`${path}/${name}`);
+    // A file that could not be a tag by its name either is a stray.
+    if (!inGrammar && !stats?.isDirectory() && !stats?.isSymbolicLink()) continue;
+    const tag = readTag(disk, `${path}/${name}`);
+    // Something was tagged, and nothing says what: any untagged manifest here may be it.
+    const lost = tag.current === undefined && tag.history.size === 0 && tag.started;
+    if (lost || !inGrammar) repository.unreadable = true;
+    if (tag.started || tag.history.size > 0) repository.tags.set(name, tag);
+  }
+}
+
+function readRepository(
+  disk: Disk,
+  path: string,
+  name: string,
+  aliases: Map<string, string>,
+): Repository {
+  const repository: Repository = {
+    name,
+    revisions: new Map(),
+    deleted: new Set(),
+    tags: new Map(),
+    layers: new Map(),
+    layersReadable: disk.isDirectory(`${path}/_layers`),
+    unreadable:
+      name.length > 255 || !name.split('/').every((component) => COMPONENT.test(component)),
+  };
+  const manifests = `${path}/_manifests`;
+  const structure = [manifests, `${manifests}/revisions`, `${manifests}/tags`, `${path}/_layers`];
+  for (const algorithm of ['sha256', 'sha384', 'sha512']) {
+    structure.push(`${manifests}/revisions/${algorithm}`, `${path}/_layers/${algorithm}`);
+  }
+  if (structure.some((directory) => disk.isObstacle(directory))) repository.unreadable = true;
+  readRevisions(disk, `${manifests}/revisions`, repository, aliases);
+  readLayers(disk, `${path}/_layers`, repository, aliases);
+  readTags(disk, `${manifests}/tags`, repository);
+  return repository;
+}
+
+function readNamespace(disk: Disk, path: string, name: string, model: Model): void {
+  const names = disk.list(path);
+  if (['_manifests', '_layers', '_uploads'].some((reserved) => names.includes(reserved))) {
+    model.repositories.push(readRepository(disk, path, name, model.aliases));
+  }
+  for (const child of names) {
+    if (child.startsWith('_')) continue;
+    const below = `${path}/${child}`;
+    // The registry would follow a symlink; what it keeps alive behind it cannot be seen.
+    if (disk.stat(below)?.isSymbolicLink() && disk.leadsSomewhere(below)) model.incomplete = true;
+    else if (disk.isDirectory(below))
+      readNamespace(disk, below, name === '' ? child : `${name}/${child}`, model);
+  }
+}
+
+export function readModel(fs: FsLike, root: string): Model {
+  const disk = new Disk(fs);
+  const base = `${root}/docker/registry/v2`;
+  const dataPath = (digest: string): string =>
+    `${base}/blobs/sha256/${digest.slice(7, 9)}/${digest.slice(7)}/data`;
+  const contents = new Map<string, Content>();
+  const content = (digest: string): Content => {
+    if (!digest.startsWith('sha256:') || !disk.stat(dataPath(digest))) return MISSING;
+    const known = contents.get(digest);
+    if (known) return known;
+    const bytes = disk.read(dataPath(digest));
+    const result = bytes ? parseContent(digest, bytes) : DAMAGED;
+    contents.set(digest, result);
+    return result;
+  };
+  const model: Model = {
+    repositories: [],
+    aliases: new Map(),
+    dataTimes: new Map(),
+    incomplete: false,
+    content,
+  };
+  for (const prefix of disk.list(`${base}/blobs/sha256`)) {
+    for (const hex of disk.list(`${base}/blobs/sha256/${prefix}`)) {
+      const stats = disk.stat(`${base}/blobs/sha256/${prefix}/${hex}/data`);
+      const inPlace = DIGEST.test(`sha256:${hex}`) && hex.startsWith(prefix) && prefix.length === 2;
+      if (inPlace && stats?.isFile()) model.dataTimes.set(`sha256:${hex}`, stats.mtimeMs);
+    }
+  }
+  readNamespace(disk, `${base}/repositories`, '', model);
+  // Blobs and no repository at all: a wrong mount is likelier than garbage.
+  if (model.repositories.length === 0) model.incomplete = true;
+  return model;
+}
