@@ -109,10 +109,14 @@ function limitForeign(root: StoreRoot, untagged: boolean, diskIsAuthority: boole
   const { foreign } = root;
   if (foreign === undefined) return false;
   if (foreign.kind === 'gitlab') {
-    throw new AppError('refused', `this is GitLab's registry with its metadata database (${foreign.sign})`, [
-      'what lives is in that database, and nothing on this disk tells; nothing was planned',
-      "GitLab's own online garbage collection frees such a store",
-    ]);
+    throw new AppError(
+      'refused',
+      `this is GitLab's registry with its metadata database (${foreign.sign})`,
+      [
+        'what lives is in that database, and nothing on this disk tells; nothing was planned',
+        "GitLab's own online garbage collection frees such a store",
+      ],
+    );
   }
   if (diskIsAuthority) return false;
   if (!untagged) return true;
@@ -257,7 +261,9 @@ function warningsOf(root: StoreRoot, { survey, options }: Made): string[] {
   const warnings: string[] = [];
   const { tagless } = survey.decisions;
   if (tagless.length > 0) {
-    const names = tagless.map((repository) => displayName(survey.index.repositories[repository] as string));
+    const names = tagless.map((repository) =>
+      displayName(survey.index.repositories[repository] as string),
+    );
     const shown = names.slice(0, NAMES_SHOWN).join(', ');
     const more = names.length > NAMES_SHOWN ? ` and ${names.length - NAMES_SHOWN} more` : '';
     warnings.push(`manifests but no tag, so -m leaves them alone: ${shown}${more}`);
@@ -268,7 +274,9 @@ function warningsOf(root: StoreRoot, { survey, options }: Made): string[] {
       `this is a store of ${what} (${root.foreign.sign}): only blobs that nothing links are planned`,
     );
   }
-  const future = survey.index.revisions.time.some((time) => time > options.nowMs && time < Infinity);
+  const future = survey.index.revisions.time.some(
+    (time) => time > options.nowMs && time < Infinity,
+  );
   if (future) warnings.push('some files are dated in the future; they count as of now');
   return warnings;
 }

@@ -1,13 +1,6 @@
 /** What went wrong, for the people who run the tool: `cli/` maps a code to an exit code. */
 export type ErrorCode =
-  | 'usage'
-  | 'no-store'
-  | 'refused'
-  | 'io'
-  | 'stopped'
-  | 'running'
-  | 'stale'
-  | 'unverified';
+  'usage' | 'no-store' | 'refused' | 'io' | 'stopped' | 'running' | 'stale' | 'unverified';
 
 /**
  * An expected failure. Anything else that is thrown is a bug and keeps its stack.

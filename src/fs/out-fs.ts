@@ -66,7 +66,7 @@ function makeOutFile(path: string, fd: number): OutFile {
     const bytes = Buffer.from(pending, 'utf8');
     pending = '';
     try {
-      for (let at = 0; at < bytes.length; ) at += writeSync(fd, bytes, at);
+      for (let at = 0; at < bytes.length;) at += writeSync(fd, bytes, at);
     } catch (error) {
       throw new AppError('io', `cannot write ${path}: ${messageOf(error)}`, [], error);
     }

@@ -94,6 +94,28 @@ export class IndexBuilder implements ScanSink {
     this.#broken().forEach((tag, at) => this.#pinHistory(tag, histories[at]));
   }
 
+  /** The tags of some repositories, to ask for their histories. */
+  tagsOf(repositories: ReadonlySet<number>): number[] {
+    const tags: number[] = [];
+    this.#tagRepository.view().forEach((repository, tag) => {
+      if (repositories.has(repository)) tags.push(tag);
+    });
+    return tags;
+  }
+
+  /** Makes everything in the histories of some tags a root: their repositories lose nothing. */
+  pinHistories(tags: readonly number[], histories: readonly TagHistory[]): void {
+    tags.forEach((tag, at) => {
+      const repository = this.#tagRepository.at(tag);
+      for (const text of histories[at]?.digests ?? []) {
+        const digest = this.#digests.internText(text);
+        if (!this.#present.has(digest)) continue;
+        this.#pins.push({ repository, digest, tag });
+        this.#enqueue(digest);
+      }
+    });
+  }
+
   wanted(): Uint8Array {
     const ids: number[] = [];
     for (const id of this.#queue.view()) {
@@ -282,7 +304,11 @@ export class IndexBuilder implements ScanSink {
 
   #pinHistory(tag: number, history: TagHistory | undefined): void {
     const repository = this.#tagRepository.at(tag);
+    const readable = this.#tagFlags.view()[tag] === TAG.good;
     if (history?.whole !== true) this.#freeze(repository, "a broken tag's history is not readable");
+    else if (!readable && history.digests.length === 0) {
+      this.#freeze(repository, 'nothing says what a broken tag was on');
+    }
     let alive = 0;
     const current = this.#tagDigest.at(tag);
     const ids = (history?.digests ?? []).map((digest) => this.#digests.internText(digest));
@@ -293,7 +319,8 @@ export class IndexBuilder implements ScanSink {
       this.#enqueue(id);
     }
     const { repository: name, tag: tagName } = this.#tagAt(tag);
-    if (alive > 0 && this.#tagFlags.view()[tag] !== TAG.good) return;
+    // What is wrong with a link that cannot be read was said when it was read.
+    if (!readable) return;
     this.#findings.push({
       code: 'dead-tag',
       severity: 'damage',

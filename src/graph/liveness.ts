@@ -6,7 +6,15 @@ import { parseFallbackTag } from '../registry/reference.js';
 import type { FallbackTag } from '../registry/reference.js';
 import { READ, REVISION } from '../scan/facts.js';
 import { Bits } from './lists.js';
-import { digestText, eachOf, findRevision, lengthOf, NO_DIGEST, NOT_READ, reverseOf } from './store-index.js';
+import {
+  digestText,
+  eachOf,
+  findRevision,
+  lengthOf,
+  NO_DIGEST,
+  NOT_READ,
+  reverseOf,
+} from './store-index.js';
 import type { ReverseIndex, StoreIndex } from './store-index.js';
 
 /**

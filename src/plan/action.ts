@@ -84,7 +84,10 @@ export function removalsOf(action: Action): Removals {
       return {
         files: inside.filter((path) => !path.endsWith('/')),
         directories: [
-          ...inside.filter((path) => path.endsWith('/')).map((path) => path.slice(0, -1)).sort(deepestFirst),
+          ...inside
+            .filter((path) => path.endsWith('/'))
+            .map((path) => path.slice(0, -1))
+            .sort(deepestFirst),
           directory,
         ],
       };

@@ -108,7 +108,8 @@ function staleHistory({ index, liveness }: Survey, garbage: Garbage): StaleEntry
       if (id === index.tags.digest[tag]) continue;
       const entry = id === undefined ? -1 : findRevision(index, repository, id);
       if (entry >= 0 && liveness.revisionKept[entry] === 1) continue;
-      const linked = entry >= 0 && ((index.revisions.flags[entry] as number) & REVISION.linked) !== 0;
+      const linked =
+        entry >= 0 && ((index.revisions.flags[entry] as number) & REVISION.linked) !== 0;
       found.push({ action: staleAction(repository, tag, digest), wasLinked: linked });
     }
   }

@@ -6,7 +6,7 @@ import type { Decisions, Liveness } from '../graph/liveness.js';
 import { lengthOf, reverseOf } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
 import type { Finding } from '../registry/finding.js';
-import { peekManifests, readWanted, scanStore } from '../scan/scan.js';
+import { NOTHING, peekManifests, readDetails, readWanted, scanStore } from '../scan/scan.js';
 import type { ScanOptions } from '../scan/scan.js';
 
 /** A store's index, and what of it lives under some decisions. */
@@ -33,11 +33,13 @@ export async function surveyStore<D extends Decisions>(
   const builder = new IndexBuilder();
   await scanStore(scan, builder);
   const peeked = new Set<number>();
+  const pinned = new Set<number>();
   for (;;) {
     const index = builder.finish();
     const decisions = decide(index);
     const liveness = computeLiveness(index, decisions);
     const unreferenced = listUnreferenced(index, liveness);
+    const histories = await pinTaintedHistories(scan, builder, index, liveness, pinned);
     const candidates = unexplainedLinks(index, liveness, unreferenced).filter(
       (digest) => !peeked.has(digest),
     );
@@ -47,12 +49,33 @@ export async function surveyStore<D extends Decisions>(
     await peekManifests(scan, builder.packUnread(candidates), (asked, facts) => {
       found += builder.peeked(asked, facts);
     });
-    if (found > 0) {
-      await readWanted(scan, builder);
-      continue;
-    }
-    return complete(index, decisions, liveness, unreferenced);
+    if (found === 0 && !histories) return complete(index, decisions, liveness, unreferenced);
+    await readWanted(scan, builder);
   }
+}
+
+/** A repository that loses nothing keeps its tags' histories too. True when there were any. */
+async function pinTaintedHistories(
+  scan: ScanOptions,
+  builder: IndexBuilder,
+  index: StoreIndex,
+  liveness: Liveness,
+  pinned: Set<number>,
+): Promise<boolean> {
+  const fresh = new Set([...liveness.tainted.keys()].filter((known) => !pinned.has(known)));
+  for (const repository of fresh) pinned.add(repository);
+  const tags = builder.tagsOf(fresh);
+  if (tags.length === 0) return false;
+  const { histories, findings } = await readDetails(scan, {
+    ...NOTHING,
+    histories: tags.map((tag) => ({
+      repository: index.repositories[index.tags.repository[tag] as number] as string,
+      tag: index.tags.name[tag] as string,
+    })),
+  });
+  builder.pinHistories(tags, histories);
+  builder.note(findings);
+  return true;
 }
 
 function complete<D extends Decisions>(

@@ -6,12 +6,13 @@ import type { DetailFacts, TagHistory } from '../scan/detail-shard.js';
 import type { FoundFile, FoundUpload } from '../scan/facts.js';
 import { NOTHING, readDetails } from '../scan/scan.js';
 import type { ScanOptions } from '../scan/scan.js';
-import { unexplainedLinks } from './derive.js';
 import type { Survey } from './derive.js';
 import {
   bareRevisions,
+  busyRepositories,
   deadRepositories,
   emptyNamespaces,
+  explainers,
   isOrphan,
   oldUploads,
   tagsOfLosers,
@@ -81,11 +82,13 @@ export async function collectGarbage(
   const uploads = oldUploads(index, options);
   const question = ask(survey, options);
   const details = await answer(scan, question);
-  const graced = gracedBlobs(question, details);
-  const links = sortLinks(question, details, graced, uploads);
-  const dead = options.orphansOnly || survey.blind.length > 0
-    ? []
-    : deadRepositories(survey, uploads, links.gone);
+  const busy = busyRepositories(index, uploads);
+  const graced = gracedBlobs(question, details, busy);
+  const links = sortLinks(question, details, graced, busy);
+  const dead =
+    options.orphansOnly || survey.blind.length > 0
+      ? []
+      : deadRepositories(survey, uploads, links.gone);
   const { skeletons } = await readDetails(scan, {
     ...NOTHING,
     skeletons: dead.map((repository) => index.repositories[repository] as string),
@@ -178,25 +181,38 @@ function isYoung(options: GarbageOptions, timeMs: number): boolean {
 }
 
 /**
- * Blobs that a layer link names and no manifest does are an interrupted push, while the
- * newest of their data and their links is younger than the grace (rule 13).
+ * Blobs that a layer link names and no manifest of its repository does, dropped or deleted
+ * ones included, are an interrupted push: while the newest of their data and their links is
+ * younger than the grace, and while an upload goes on there (rules 12 and 13).
  */
-function gracedBlobs(question: Question, details: DetailFacts): Map<number, number> {
-  const { survey, options, candidates, links } = question;
-  const { index, liveness } = survey;
+function gracedBlobs(
+  question: Question,
+  details: DetailFacts,
+  busy: ReadonlySet<number>,
+): Map<number, number> {
+  const { survey, options, candidates, links, linkRepository } = question;
+  const { index } = survey;
   const newest = new Map<number, number>();
   links.forEach((at, i) => {
     const digest = index.layers.digest[at] as number;
     const time = details.linkTimes[i] as number;
     if (time > (newest.get(digest) ?? -Infinity)) newest.set(digest, time);
   });
-  const unexplained = new Set(unexplainedLinks(index, liveness, candidates));
-  const graced = new Map<number, number>();
+  const measures = new Map<number, { bytes: number; young: boolean }>();
   candidates.forEach((digest, i) => {
-    if (!unexplained.has(digest)) return;
     const dataMs = Number((details.blobMtimes[i] as bigint) / 1_000_000n);
-    if (!isYoung(options, Math.max(dataMs, newest.get(digest) ?? 0))) return;
-    graced.set(digest, details.blobBytes[i] as number);
+    const young = isYoung(options, Math.max(dataMs, newest.get(digest) ?? 0));
+    measures.set(digest, { bytes: details.blobBytes[i] as number, young });
+  });
+  const graced = new Map<number, number>();
+  const explains = explainers(survey);
+  links.forEach((at, i) => {
+    const digest = index.layers.digest[at] as number;
+    const repository = linkRepository[i] as number;
+    const measured = measures.get(digest);
+    if (measured === undefined || graced.has(digest)) return;
+    if (!measured.young && !busy.has(repository)) return;
+    if (!explains(repository, digest)) graced.set(digest, measured.bytes);
   });
   return graced;
 }
@@ -214,14 +230,10 @@ function sortLinks(
   question: Question,
   details: DetailFacts,
   graced: ReadonlyMap<number, number>,
-  uploads: readonly FoundUpload[],
+  busy: ReadonlySet<number>,
 ): SortedLinks {
   const { survey, options, links, linkRepository } = question;
   const { index } = survey;
-  const going = new Set(uploads);
-  const busy = new Set(
-    index.uploads.filter((upload) => !going.has(upload)).map(({ repository }) => repository),
-  );
   const dropped: number[] = [];
   const bare: string[] = [];
   const gone = new Map<number, number>();

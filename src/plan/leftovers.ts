@@ -1,4 +1,5 @@
-import { digestText, lengthOf, reverseOf } from '../graph/store-index.js';
+import type { Liveness } from '../graph/liveness.js';
+import { digestText, eachOf, lengthOf, reverseOf } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
 import { REPOSITORIES, repositoryDirectory, revisionDirectory } from '../registry/layout.js';
 import { parseRepositoryName } from '../registry/reference.js';
@@ -23,6 +24,53 @@ export function oldUploads(
       return old && upload.files !== undefined && !index.frozen.has(upload.repository);
     })
     .sort((a, b) => compare(nameOf(a), nameOf(b)) || compare(a.id, b.id));
+}
+
+/** Repositories with an upload that may still go on. */
+export function busyRepositories(index: StoreIndex, going: readonly FoundUpload[]): Set<number> {
+  const gone = new Set(going);
+  const ongoing = index.uploads.filter((upload) => !gone.has(upload));
+  return new Set(ongoing.map(({ repository }) => repository));
+}
+
+/**
+ * Tells whether a repository's own dropped or deleted manifests name a digest, however deep.
+ * Repositories are walked when they are first asked about.
+ */
+export function explainers({
+  index,
+  liveness,
+}: Survey): (repository: number, digest: number) => boolean {
+  const known = new Map<number, Set<number>>();
+  return (repository, digest) => {
+    let reached = known.get(repository);
+    if (reached === undefined) {
+      reached = reachOfGone(index, liveness, repository);
+      known.set(repository, reached);
+    }
+    return reached.has(digest);
+  };
+}
+
+function reachOfGone(index: StoreIndex, liveness: Liveness, repository: number): Set<number> {
+  const reached = new Set<number>();
+  const stack: number[] = [];
+  const visit = (digest: number): void => {
+    if (reached.has(digest)) return;
+    reached.add(digest);
+    stack.push(digest);
+  };
+  const end = index.revisions.start[repository + 1] as number;
+  for (let entry = index.revisions.start[repository] as number; entry < end; entry++) {
+    if (liveness.revisionKept[entry] === 0) visit(index.revisions.digest[entry] as number);
+  }
+  for (let at = stack.pop(); at !== undefined; at = stack.pop()) {
+    eachOf(index.edges, at, visit);
+    for (const { name, target } of index.aliases) {
+      if (name === at && target !== undefined) visit(target);
+    }
+  }
+  return reached;
 }
 
 /** A blob that no repository links, neither as a layer nor as a manifest, deleted or not. */

@@ -14,7 +14,11 @@ export interface PlanSummary {
   readonly manifests: Totals;
   readonly blobs: Totals & { readonly bytes: number; readonly droppedBytes: number };
   readonly layerLinks: { readonly total: number; readonly dropped: number };
-  readonly uploads: { readonly total: number; readonly dropped: number; readonly droppedBytes: number };
+  readonly uploads: {
+    readonly total: number;
+    readonly dropped: number;
+    readonly droppedBytes: number;
+  };
   readonly temporaries: { readonly dropped: number; readonly droppedBytes: number };
   readonly emptyRepositories: number;
   readonly freed: { readonly bytes: number; readonly allocatedBytes: number };
@@ -122,7 +126,8 @@ function countActions(actions: Iterable<Action>): {
   for (const action of actions) {
     count++;
     byKind.set(action.kind, (byKind.get(action.kind) ?? 0) + 1);
-    files += action.kind === 'blob' || action.kind === 'layer-link' ? 1 : removalsOf(action).files.length;
+    files +=
+      action.kind === 'blob' || action.kind === 'layer-link' ? 1 : removalsOf(action).files.length;
   }
   return { actions: count, files, byKind };
 }

@@ -26,7 +26,9 @@ function isBlobDirectory(path: string): boolean {
 }
 
 function isLinkDirectory(path: string): boolean {
-  const match = /^repositories\/(.+)\/(?:_manifests\/revisions|_layers)\/([^/]+)\/([^/]+)$/.exec(path);
+  const match = /^repositories\/(.+)\/(?:_manifests\/revisions|_layers)\/([^/]+)\/([^/]+)$/.exec(
+    path,
+  );
   if (match === null) return false;
   const [, name = '', algorithm = '', hex = ''] = match;
   return parseRepositoryName(name) !== undefined && digestOf(algorithm, hex) !== undefined;

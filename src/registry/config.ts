@@ -37,8 +37,7 @@ export function parseConfig(
   const filesystem = isTree(storage) ? storage['filesystem'] : undefined;
   const named = isTree(filesystem) ? filesystem['rootdirectory'] : undefined;
   const fromEnv = env[ROOT_VARIABLE];
-  const isFilesystem =
-    storage === 'filesystem' || (isTree(storage) && 'filesystem' in storage);
+  const isFilesystem = storage === 'filesystem' || (isTree(storage) && 'filesystem' in storage);
   if (!isFilesystem && fromEnv === undefined) {
     throw new AppError('usage', `${shownAs}: its storage is not a file system`, [
       'regsweep works on a registry that stores on a disk (storage.filesystem.rootdirectory)',
@@ -60,7 +59,7 @@ function toTree(document: ReturnType<typeof parseDocument>, shownAs: string): Tr
   }
   if (isTree(value)) return value;
   throw new AppError('usage', `${shownAs}: not a registry's configuration`, [
-    'ROOT is a rootdirectory, its docker/registry/v2, or the registry\'s config.yml',
+    "ROOT is a rootdirectory, its docker/registry/v2, or the registry's config.yml",
   ]);
 }
 

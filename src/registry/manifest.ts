@@ -26,6 +26,7 @@ const KEY = {
   fsLayers: 9,
   blobs: 10,
   schemaVersion: 11,
+  subjectFolded: 12,
 } as const;
 
 const KEYS: ReadonlyMap<string, number> = new Map([
@@ -40,6 +41,7 @@ const KEYS: ReadonlyMap<string, number> = new Map([
   ['fslayers', KEY.fsLayers],
   ['blobs', KEY.blobs],
   ['schemaversion', KEY.schemaVersion],
+  ['subject', KEY.subjectFolded],
 ]);
 const LONGEST_KEY = 13;
 
@@ -158,6 +160,10 @@ function walk(bytes: Uint8Array, out: EdgeBuffer): Top | undefined {
         if (frame.key === KEY.digest) {
           const flags = edgeFlags(section, depth);
           if (flags >= 0) owned = addEdge(bytes, pos + 1, end, flags, owned, out);
+          // Go takes it for the subject, and another reader for an edge: it counts as both.
+          if (section === KEY.subjectFolded && depth === 2) {
+            owned = addEdge(bytes, pos + 1, end, EDGE.subject, owned, out);
+          }
         } else if (frame.key === KEY.mediaType) {
           takeMediaType(stringAt(bytes, pos + 1, end), frame, depth === 1 ? top : undefined);
         } else if (frame.key === KEY.urls) {
@@ -286,16 +292,26 @@ function endOfString(bytes: Uint8Array, from: number): number {
   return -1;
 }
 
+/** End of a number or of one of JSON's three words; `from` where it is neither. */
 function endOfScalar(bytes: Uint8Array, from: number): number {
+  const first = bytes[from] as number;
+  if (first === 0x74) return startsWith(bytes, from, TRUE) ? from + 4 : from;
+  if (first === 0x66) return startsWith(bytes, from, FALSE) ? from + 5 : from;
+  if (first === 0x6e) return startsWith(bytes, from, NULL) ? from + 4 : from;
   let i = from;
-  for (; i < bytes.length; i++) {
-    const c = bytes[i] as number;
-    const lower = c | 0x20;
-    const isLetter = lower >= 0x61 && lower <= 0x7a;
-    const isNumber = (c >= 0x30 && c <= 0x39) || c === 0x2d || c === 0x2b || c === 0x2e;
-    if (!isLetter && !isNumber) break;
-  }
-  return i;
+  while (i < bytes.length && isNumeric(bytes[i] as number)) i++;
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset + from, i - from).toString('latin1');
+  return NUMBER.test(text) ? i : from;
+}
+
+const TRUE = [0x74, 0x72, 0x75, 0x65];
+const FALSE = [0x66, 0x61, 0x6c, 0x73, 0x65];
+const NULL = [0x6e, 0x75, 0x6c, 0x6c];
+const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
+
+function isNumeric(c: number): boolean {
+  const isDigit = c >= 0x30 && c <= 0x39;
+  return isDigit || c === 0x2d || c === 0x2b || c === 0x2e || (c | 0x20) === 0x65;
 }
 
 /** A string's text with its escapes undone; as written where they are not valid. */
@@ -323,7 +339,7 @@ function classify(bytes: Uint8Array, from: number, to: number): number {
   }
   if (plain && to - from > LONGEST_KEY) return KEY.none;
   const text = stringAt(bytes, from, to);
-  // Only the exact spelling is taken for a subject: any other may be an edge to somebody.
+  // Only the exact spelling is a subject and no edge: any other may be an edge to somebody.
   return text === 'subject' ? KEY.subject : (KEYS.get(foldLikeGo(text, plain)) ?? KEY.none);
 }
 
@@ -372,7 +388,9 @@ function addDigestShaped(bytes: Uint8Array, out: EdgeBuffer): void {
       String.fromCharCode(Number.parseInt(hex, 16)),
     )
     .replaceAll('\\/', '/');
-  for (const [found] of text.matchAll(/sha(?:256:[0-9a-f]{64}|384:[0-9a-f]{96}|512:[0-9a-f]{128})/gi)) {
+  for (const [found] of text.matchAll(
+    /sha(?:256:[0-9a-f]{64}|384:[0-9a-f]{96}|512:[0-9a-f]{128})/gi,
+  )) {
     addDigestText(found, 0, out);
   }
 }

@@ -1,5 +1,5 @@
 import type { ReadFs } from '../fs/read-fs.js';
-import { digestOf, packHexBytes, PACKED } from '../registry/digest.js';
+import { ALGORITHMS, digestOf, packHexBytes, PACKED } from '../registry/digest.js';
 import type { Digest } from '../registry/digest.js';
 import {
   isTemporaryName,
@@ -12,7 +12,13 @@ import {
 import { LINK_BUFFER, parseLink, SHA256_LINK_LENGTH } from '../registry/link.js';
 import { parseTag } from '../registry/reference.js';
 import { REVISION, TAG } from './facts.js';
-import type { FoundAlias, FoundFile, FoundRepository, FoundUpload, RepositoryFacts } from './facts.js';
+import type {
+  FoundAlias,
+  FoundFile,
+  FoundRepository,
+  FoundUpload,
+  RepositoryFacts,
+} from './facts.js';
 import { PackedList, ShardReader } from './shard.js';
 import type { ShardContext } from './shard.js';
 import { readUploads } from './uploads.js';
@@ -122,27 +128,33 @@ function emptyCollection(reader: ShardReader): Collected {
  * whether it is there: contents are read where the algorithm is another.
  */
 function readRevisions(into: Collected, current: Current): void {
-  forEachDigest(into, current, `${current.directory}/${MANIFESTS}/revisions`, 'revision', (path) => {
-    const link = `${path}/${LINK}`;
-    // When the link's state cannot be told, the revision counts as there.
-    let state: { linked: boolean; bad: boolean; mtimeMs: number } | undefined;
-    into.reader.try(link, (absolute) => {
-      const stat = into.reader.fs.quickStat(absolute);
-      if (stat === undefined) {
-        state = { linked: false, bad: false, mtimeMs: 0 };
-        return;
-      }
-      const bad = !stat.isFile || stat.size !== SHA256_LINK_LENGTH;
-      state = { linked: true, bad, mtimeMs: stat.mtimeMs };
-      if (bad) noteBadLink(into.reader, link, current.name, stat.isFile, stat.size);
-    });
-    const { linked, bad, mtimeMs } = state ?? { linked: true, bad: true, mtimeMs: Infinity };
-    const bare = !linked && findTemporaries(into, path);
-    into.revisionFlags.push(
-      (linked ? REVISION.linked : 0) | (bad ? REVISION.badLink : 0) | (bare ? REVISION.bare : 0),
-    );
-    into.revisionTimes.push(mtimeMs);
-  });
+  forEachDigest(
+    into,
+    current,
+    `${current.directory}/${MANIFESTS}/revisions`,
+    'revision',
+    (path) => {
+      const link = `${path}/${LINK}`;
+      // When the link's state cannot be told, the revision counts as there.
+      let state: { linked: boolean; bad: boolean; mtimeMs: number } | undefined;
+      into.reader.try(link, (absolute) => {
+        const stat = into.reader.fs.quickStat(absolute);
+        if (stat === undefined) {
+          state = { linked: false, bad: false, mtimeMs: 0 };
+          return;
+        }
+        const bad = !stat.isFile || stat.size !== SHA256_LINK_LENGTH;
+        state = { linked: true, bad, mtimeMs: stat.mtimeMs };
+        if (bad) noteBadLink(into.reader, link, current.name, stat.isFile, stat.size);
+      });
+      const { linked, bad, mtimeMs } = state ?? { linked: true, bad: true, mtimeMs: Infinity };
+      const bare = !linked && findTemporaries(into, path);
+      into.revisionFlags.push(
+        (linked ? REVISION.linked : 0) | (bad ? REVISION.badLink : 0) | (bare ? REVISION.bare : 0),
+      );
+      into.revisionTimes.push(mtimeMs);
+    },
+  );
 }
 
 function noteBadLink(
@@ -171,7 +183,9 @@ function forEachDigest(
   const algorithms = reader.directories(path, current.freeze);
   if (algorithms === undefined) return false;
   let whole = true;
-  const names = [...algorithms.names, ...symlinksAmong(reader, current, path, algorithms.others)];
+  const isAlgorithm = (name: string): boolean => ALGORITHMS.includes(name);
+  const standIns = standInsAmong(reader, current, path, algorithms.others, isAlgorithm);
+  const names = [...algorithms.names, ...standIns];
   for (const algorithm of names) {
     const below = `${path}/${algorithm}`;
     const listing = reader.directories(below, current.freeze);
@@ -179,8 +193,9 @@ function forEachDigest(
       whole = false;
       continue;
     }
-    const hexes = [...listing.names, ...symlinksAmong(reader, current, below, listing.others)];
-    for (const hex of listing.others.length === 0 ? listing.names : hexes) {
+    const isHex = (hex: string): boolean => digestOf(algorithm, hex) !== undefined;
+    const others = standInsAmong(reader, current, below, listing.others, isHex);
+    for (const hex of others.length === 0 ? listing.names : [...listing.names, ...others]) {
       if (algorithm === 'sha256' && list.pushHex(hex)) {
         each(`${below}/${hex}`);
         continue;
@@ -196,20 +211,28 @@ function forEachDigest(
   return whole;
 }
 
-/** Symlinks count as what they are named after; everything else that is no directory is noted. */
-function symlinksAmong(
+/**
+ * What stands where a directory belongs counts as what it is named after, when that is a name
+ * that `isName` knows: the registry would follow a symlink, and a file is damage. Either way
+ * its repository loses nothing.
+ */
+function standInsAmong(
   reader: ShardReader,
   current: Current,
   path: string,
   others: readonly { name: string; kind: string }[],
+  isName: (name: string) => boolean,
 ): string[] {
   const names = [];
   for (const { name, kind } of others) {
+    const about = { repository: current.name };
     if (kind === 'symlink') {
-      reader.note('symlink', 'damage', `${path}/${name}`, 'a symbolic link; never changed', {
-        repository: current.name,
-      });
+      reader.note('symlink', 'damage', `${path}/${name}`, 'a symbolic link; never changed', about);
       current.freeze('a symbolic link stands in it');
+      names.push(name);
+    } else if (isName(name)) {
+      reader.note('stray', 'damage', `${path}/${name}`, 'a file instead of a directory', about);
+      current.freeze('a file stands where a directory belongs');
       names.push(name);
     } else {
       reader.note('stray', 'notice', `${path}/${name}`, 'not a directory; left alone');
@@ -246,9 +269,10 @@ function readTags(into: Collected, current: Current, times: boolean): void {
   const path = `${current.directory}/${MANIFESTS}/tags`;
   const listing = into.reader.directories(path, current.freeze);
   if (listing === undefined) return;
-  const links = symlinksAmong(into.reader, current, path, listing.others);
+  const isTag = (name: string): boolean => parseTag(name) !== undefined;
+  const standIns = standInsAmong(into.reader, current, path, listing.others, isTag);
   for (const name of listing.names) readTag(into, current, `${path}/${name}`, name, times);
-  for (const name of links) readTag(into, current, `${path}/${name}`, name, times);
+  for (const name of standIns) readTag(into, current, `${path}/${name}`, name, times);
 }
 
 function readTag(
@@ -307,7 +331,13 @@ function takeTagDigest(
   } else if (content.state === 'empty') {
     reader.note('empty-link', 'damage', link, 'empty; the tag cannot be pulled', about);
   } else {
-    reader.note('garbled-link', 'damage', link, 'no sha256 digest; the tag cannot be pulled', about);
+    reader.note(
+      'garbled-link',
+      'damage',
+      link,
+      'no sha256 digest; the tag cannot be pulled',
+      about,
+    );
     current.freeze('a tag in it cannot be read');
   }
   return TAG.unreadable;

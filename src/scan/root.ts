@@ -28,8 +28,7 @@ export interface RootOptions {
 }
 
 const CONFIG_LIMIT = 1024 * 1024;
-const WAY_OUT =
-  "ROOT is a rootdirectory, its docker/registry/v2, or the registry's config.yml";
+const WAY_OUT = "ROOT is a rootdirectory, its docker/registry/v2, or the registry's config.yml";
 
 /**
  * Finds the store that ROOT means. ROOT is resolved once; nothing below it is followed.
@@ -125,9 +124,11 @@ function refuseOtherLayouts(fs: ReadFs, directory: BytePath, shownAs: string): v
   }
   const hasImages = isDirectory(fs, `${directory}/images`);
   if (hasImages && isDirectory(fs, `${directory}/${REPOSITORIES}`)) {
-    throw new AppError('no-store', `${shownAs} is a store of registry v1 (images/<id>, 2013-2015)`, [
-      'regsweep reads the v2 layout, docker/registry/v2; v1 has no manifests and no digests',
-    ]);
+    throw new AppError(
+      'no-store',
+      `${shownAs} is a store of registry v1 (images/<id>, 2013-2015)`,
+      ['regsweep reads the v2 layout, docker/registry/v2; v1 has no manifests and no digests'],
+    );
   }
 }
 
@@ -149,8 +150,7 @@ function foreignByFiles(fs: ReadFs, root: BytePath, base: BytePath): ForeignStor
 
 function refuseMounts(fs: ReadFs, base: BytePath, allowed: readonly string[]): void {
   const known = new Set(allowed.map(toBytePath));
-  const unknown = mountsBelow(readMounts(fs), base).filter(({ point }) => !known.has(point));
-  const first = unknown[0];
+  const first = mountsBelow(readMounts(fs), base).find(({ point }) => !known.has(point));
   if (first === undefined) return;
   const point = displayName(first.point);
   throw new AppError('refused', `something is mounted below the store, at ${point}`, [

@@ -4,7 +4,13 @@ import type { Finding } from '../registry/finding.js';
 import { BLOBS } from '../registry/layout.js';
 import type { DetailFacts, DetailShard, TagHistory } from './detail-shard.js';
 import { discover } from './discovery.js';
-import type { BlobFacts, FoundFile, FoundRepository, ManifestFacts, RepositoryFacts } from './facts.js';
+import type {
+  BlobFacts,
+  FoundFile,
+  FoundRepository,
+  ManifestFacts,
+  RepositoryFacts,
+} from './facts.js';
 import type { Runner } from './runner.js';
 import { ShardReader } from './shard.js';
 import type { ShardContext } from './shard.js';
@@ -106,7 +112,10 @@ async function scanBlobs(
   prefixes: readonly string[],
   sink: ScanSink,
 ): Promise<void> {
-  const shards = inParts(prefixes, PREFIXES_A_SHARD).map((part) => ({ ...context, prefixes: part }));
+  const shards = inParts(prefixes, PREFIXES_A_SHARD).map((part) => ({
+    ...context,
+    prefixes: part,
+  }));
   let done = 0;
   for await (const facts of options.runner.run('blobs', shards)) {
     sink.blobs(facts);

@@ -89,7 +89,9 @@ function startedAt(reader: ShardReader, path: string, files: string[]): number |
   if (!files.includes('startedat')) return undefined;
   const buffer = new Uint8Array(STARTED_BUFFER);
   const length = reader.try(`${path}/startedat`, (absolute) => reader.fs.read(absolute, buffer));
-  const text = Buffer.from(buffer.buffer, 0, length ?? 0).toString('latin1').trim();
+  const text = Buffer.from(buffer.buffer, 0, length ?? 0)
+    .toString('latin1')
+    .trim();
   const time = /^\d{4}-\d\d-\d\dT/.test(text) ? Date.parse(text) : Number.NaN;
   return Number.isNaN(time) ? undefined : time;
 }

@@ -30,8 +30,29 @@ const checks =
     ? []
     : [
         run('tsc', ['-p', 'test/tsconfig.json']),
-        run('oxlint', ['-c', 'test/oxlintrc.json', '--type-aware', '--deny-warnings', 'src', 'test', 'bin', 'fixtures']),
-        run('prettier', ['--config', 'test/prettier.json', '--ignore-path', '.gitignore', '--log-level', 'warn', '--check', 'src', 'test', 'bin', 'fixtures']),
+        run('oxlint', [
+          '-c',
+          'test/oxlintrc.json',
+          '--type-aware',
+          '--deny-warnings',
+          'src',
+          'test',
+          'bin',
+          'fixtures',
+        ]),
+        run('prettier', [
+          '--config',
+          'test/prettier.json',
+          '--ignore-path',
+          '.gitignore',
+          '--log-level',
+          'warn',
+          '--check',
+          'src',
+          'test',
+          'bin',
+          'fixtures',
+        ]),
         run('knip', ['-c', 'test/knip.json', '--no-progress']),
         run('publint', ['--strict']),
       ];
