@@ -1,5 +1,5 @@
-import { writeSync } from 'node:fs';
 import { AppError, errnoOf, messageOf } from '../fs/errors.js';
+import { writeOutput } from '../fs/stdio.js';
 
 /**
  * Writes all of a text to a descriptor, or throws: Node ends with 0 when what it printed did
@@ -10,7 +10,7 @@ export function print(fd: 1 | 2, text: string): void {
   const bytes = Buffer.from(text, 'utf8');
   for (let at = 0; at < bytes.length; ) {
     try {
-      at += writeSync(fd, bytes, at);
+      at += writeOutput(fd, bytes, at);
     } catch (error) {
       const code = errnoOf(error);
       if (code === 'EAGAIN') {
@@ -23,7 +23,7 @@ export function print(fd: 1 | 2, text: string): void {
   }
 }
 
-/** Columns of the terminal that a report may use: 80 to 160, 80 where there is none. */
+/** Columns that a report may use: those of the terminal from 40 to 160, else `COLUMNS`, else 80. */
 export function reportWidth(env: Readonly<Record<string, string | undefined>>): number {
   const told = process.stdout.columns ?? Number(env['COLUMNS'] ?? '');
   return Math.min(160, Math.max(40, Number.isFinite(told) && told > 0 ? told : 80));

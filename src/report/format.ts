@@ -12,6 +12,21 @@ export function formatBytes(bytes: number): string {
   return `${value.toFixed(digits)} ${UNITS[unit] ?? 'B'}`;
 }
 
+/** A part of a whole, with the unit once where both have the same: `173 of 252 GiB`. */
+export function formatPart(part: number, whole: number): string {
+  const [number = '', unit] = formatBytes(part).split(' ');
+  const of = formatBytes(whole);
+  return of.endsWith(` ${unit}`) ? `${number} of ${of}` : `${number} ${unit} of ${of}`;
+}
+
+/** Digests, and paths with digests in them, short enough to read: `sha256:51fe6af76191...`. */
+export function shortenHex(text: string): string {
+  return text.replaceAll(/[0-9a-f]{32,}/g, (hex) => `${hex.slice(0, HEX_SHOWN)}...`);
+}
+
+/** As many digits as other tools show of an image. */
+const HEX_SHOWN = 12;
+
 /** A count with thousands separated: `57,741`. */
 export function formatCount(count: number): string {
   return String(count).replaceAll(/\B(?=(?:\d{3})+$)/g, ',');
@@ -27,8 +42,9 @@ export function nounFor(count: number, noun: string): string {
   return noun.endsWith('y') ? `${noun.slice(0, -1)}ies` : `${noun}s`;
 }
 
-/** Seconds as people say them: `0.4 s`, `12 s`, `3 min 20 s`. */
+/** Seconds as people say them: `45 ms`, `1.4 s`, `12 s`, `3 min 20 s`. */
 export function formatSeconds(seconds: number): string {
+  if (seconds < 0.9995) return `${Math.round(seconds * 1000)} ms`;
   if (seconds < 9.95) return `${seconds.toFixed(1)} s`;
   const whole = Math.round(seconds);
   if (whole < 60) return `${whole} s`;
@@ -37,12 +53,18 @@ export function formatSeconds(seconds: number): string {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-/** A duration in its largest whole units: `1h`, `7d`, `1h30m`, `0`. */
+const UNITS_OF_TIME = [['d', 86_400], ['h', 3600], ['m', 60], ['s', 1]] as const;
+
+/**
+ * A duration as a flag would say it: `1h`, `90d`, `1h30m`, `0`. Less than two weeks are told
+ * in hours, as the registry's own settings do (`168h`).
+ */
 export function formatDuration(milliseconds: number): string {
   let rest = Math.round(milliseconds / 1000);
   if (rest === 0) return '0';
   let text = '';
-  for (const [unit, seconds] of [['d', 86_400], ['h', 3600], ['m', 60], ['s', 1]] as const) {
+  const units = rest < 14 * 86_400 ? UNITS_OF_TIME.slice(1) : UNITS_OF_TIME;
+  for (const [unit, seconds] of units) {
     const count = Math.floor(rest / seconds);
     rest -= count * seconds;
     if (count > 0) text += `${count}${unit}`;

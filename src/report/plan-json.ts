@@ -27,7 +27,11 @@ export function renderPlanJson(summary: PlanSummary, context: PlanJsonContext): 
     files: summary.files,
     actions: summary.actions,
     keptByGrace: { ...summary.graced, manifests: context.young },
-    tainted: summary.tainted.map(({ name, why, bytes }) => ({ repository: displayName(name), why, bytes })),
+    tainted: summary.tainted.map(({ name, why, bytes }) => ({
+      repository: displayName(name),
+      why: displayName(why),
+      bytes,
+    })),
     byRepository: summary.table.map((row) => ({ ...row, name: displayName(row.name) })),
     damage: summary.findings.map(findingJson),
     warnings: context.warnings,
@@ -38,10 +42,11 @@ export function renderPlanJson(summary: PlanSummary, context: PlanJsonContext): 
 }
 
 export function findingJson(finding: Finding): object {
-  const { repository, tag, path, ...rest } = finding;
+  const { repository, tag, path, detail, ...rest } = finding;
   return {
     ...rest,
     path: displayName(path),
+    detail: displayName(detail),
     ...(repository === undefined ? {} : { repository: displayName(repository) }),
     ...(tag === undefined ? {} : { tag: displayName(tag) }),
   };

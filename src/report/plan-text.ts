@@ -1,17 +1,18 @@
-import type { Finding } from '../registry/finding.js';
 import type { PlanSummary, RepositoryRow } from '../plan/summary.js';
 import { escapeName, escapeText } from './escape.js';
 import {
   formatBytes,
   formatCount,
   formatDuration,
+  formatPart,
   formatPercent,
   formatSeconds,
   nounFor,
   plural,
 } from './format.js';
+import { damageLines, keptLines, noteLines, refusalLines } from './plan-findings.js';
 import type { Style } from './style.js';
-import { layOutTable, wrap } from './table.js';
+import { layOutTable, shortenMiddle } from './table.js';
 
 /** What the report says besides the plan's own figures. */
 export interface PlanContext {
@@ -31,13 +32,14 @@ export interface PlanContext {
   /** Where the plan was written, if it was. */
   readonly planFile: string | undefined;
   readonly young: number;
+  /** The tags that a damaged manifest is behind, by its digest; byte strings. */
+  readonly affected?: ReadonlyMap<string, readonly string[]>;
   readonly width: number;
   /** Show every repository and every finding. */
   readonly all: boolean;
 }
 
 const TABLE_ROWS = 10;
-const FINDINGS = 20;
 
 /** The dry run's report, as lines without their line feeds. */
 export function renderPlan(summary: PlanSummary, context: PlanContext, style: Style): string[] {
@@ -48,39 +50,46 @@ export function renderPlan(summary: PlanSummary, context: PlanContext, style: St
       ? nothing(context)
       : frees(summary, context, style)),
     ...repositories(summary, context, style),
-    ...kept(summary, context, style),
-    ...damage(summary, context, style),
-    ...warnings(context, style),
-    ...refusal(context, style),
+    ...keptLines(summary, context, style),
+    ...damageLines(summary, context, style),
+    ...noteLines(context, style),
+    ...refusalLines(context, style),
     '',
     ...closing(summary, context),
   ];
   return lines;
 }
 
+const DOT = ' · ';
+
 function header(summary: PlanSummary, context: PlanContext, style: Style): string[] {
-  const facts = [escapeText(context.root)];
-  if (context.fileSystem !== undefined) facts.push(context.fileSystem);
+  const facts: string[] = [];
+  if (context.fileSystem !== undefined) facts.push(escapeText(context.fileSystem));
   if (context.space !== undefined) {
     const { totalBytes, freeBytes } = context.space;
-    facts.push(
-      `${formatBytes(totalBytes - freeBytes)} of ${formatBytes(totalBytes)} used, ${formatBytes(freeBytes)} free`,
-    );
+    const used = formatPart(totalBytes - freeBytes, totalBytes);
+    facts.push(`${used} used, ${formatBytes(freeBytes)} free`);
   }
+  const root = escapeText(context.root);
+  const whole = [root, ...facts].join(DOT);
+  const titles =
+    whole.length <= context.width
+      ? [whole]
+      : [shortenMiddle(root, context.width), ...(facts.length > 0 ? [`  ${facts.join(DOT)}`] : [])];
   const counts = [
     plural(summary.repositories, 'repository'),
     plural(summary.tags.total, 'tag'),
     plural(summary.manifests.total, 'manifest'),
     plural(summary.blobs.total, 'blob'),
   ];
-  return [style.strong(facts.join(' · ')), '', `  ${counts.join('  ')}`];
+  return [...titles.map(style.strong), '', `  ${counts.join('  ')}`];
 }
 
 function nothing(context: PlanContext): string[] {
   const more = context.untagged
-    ? 'everything is tagged or held by what is tagged'
-    : 'plan -m would look at untagged manifests too';
-  return [`  Nothing to free: ${more}.`];
+    ? 'a tag holds all there is. Delete tags to free more.'
+    : 'something holds all there is. -m frees what has no tag.';
+  return [`  Nothing to free: ${more}`];
 }
 
 const LABEL = 22;
@@ -166,99 +175,25 @@ function repositoryCells(row: RepositoryRow): string[] {
   ];
 }
 
-function kept(summary: PlanSummary, context: PlanContext, style: Style): string[] {
-  const entries: [string, string, string][] = [];
-  if (summary.graced.blobs > 0) {
-    entries.push([
-      `${formatBytes(summary.graced.bytes)} in ${plural(summary.graced.blobs, 'blob')}`,
-      `pushed in the last ${formatDuration(context.graceMs)}, no manifest yet`,
-      '--grace 0',
-    ]);
-  }
-  if (context.young > 0) {
-    entries.push([
-      plural(context.young, 'manifest'),
-      `untagged, and younger than ${formatDuration(context.graceMs)}`,
-      '--grace 0',
-    ]);
-  }
-  for (const { name, why, bytes } of summary.tainted.slice(0, context.all ? Infinity : FINDINGS)) {
-    entries.push([
-      `${formatBytes(bytes)} in ${escapeName(name)}`,
-      `loses nothing: ${escapeName(why)}`,
-      'regsweep check',
-    ]);
-  }
-  if (entries.length === 0) return [];
-  const lines = entries.flatMap(([what, why, way]) => {
-    const room = Math.max(20, context.width - 6);
-    return [`    ${what}`, ...wrap(`${why}  [${way}]`, room).map((line) => `      ${line}`)];
-  });
-  return ['', `  ${style.heading('KEPT THOUGH NOTHING REFERS TO IT')}`, ...lines];
-}
-
-function damage(summary: PlanSummary, context: PlanContext, style: Style): string[] {
-  const worth = summary.findings.filter(({ severity }) => context.all || severity !== 'notice');
-  const notices = summary.findings.length - worth.length;
-  if (summary.findings.length === 0) return [];
-  const shown = context.all ? worth : worth.slice(0, FINDINGS);
-  const lines = shown.flatMap((finding) => findingLines(finding, context.width));
-  const hidden = worth.length - shown.length;
-  const more = [
-    ...(hidden > 0 ? [`${formatCount(hidden)} more`] : []),
-    ...(notices > 0 ? [plural(notices, 'harmless oddity')] : []),
-  ];
-  const tail = more.length === 0 ? [] : [style.dim(`    ${more.join(', ')} (--all)`)];
-  return ['', `  ${style.heading('DAMAGE')}`, ...lines, ...tail];
-}
-
-function findingLines({ path, detail, repository, tag }: Finding, width: number): string[] {
-  const name = repository === undefined || tag === undefined ? [] : [`${repository}:${tag}`];
-  const where = [...name.map(escapeName), escapeName(path)];
-  return [
-    `    ${where[0] ?? ''}`,
-    ...wrap(`${escapeName(detail)}${where[1] === undefined ? '' : ` (${where[1]})`}`, Math.max(20, width - 6)).map(
-      (line) => `      ${line}`,
-    ),
-  ];
-}
-
-function warnings(context: PlanContext, style: Style): string[] {
-  if (context.warnings.length === 0) return [];
-  const lines = context.warnings.flatMap((warning) =>
-    wrap(escapeName(warning), context.width - 4).map((line) => `    ${line}`),
-  );
-  return ['', `  ${style.warn('NOTE')}`, ...lines];
-}
-
-function refusal(context: PlanContext, style: Style): string[] {
-  if (context.refused.length === 0) return [];
-  const shown = context.all ? context.refused : context.refused.slice(0, FINDINGS);
-  const lines = shown.flatMap((reason) =>
-    wrap(escapeName(reason), context.width - 4).map((line) => `    ${line}`),
-  );
-  return [
-    '',
-    `  ${style.bad('REFUSED')}: no blob is planned, because not everything could be seen`,
-    ...lines,
-    '    mend it, or give a path up for lost: --write-off PATH (below docker/registry/v2)',
-  ];
-}
-
 function closing(summary: PlanSummary, context: PlanContext): string[] {
   const took = `Nothing was changed (${formatSeconds(context.seconds)}).`;
-  if (summary.actions === 0) return [took];
-  const root = escapeText(shellWord(context.root));
-  if (context.planFile !== undefined) {
-    return [`${took} The plan is in ${context.planFile}. To do this:`, `  regsweep sweep ${shellWord(context.planFile)}`];
+  const { planFile } = context;
+  const written = planFile === undefined ? '' : ` The plan is in ${escapeText(planFile)}.`;
+  if (summary.actions === 0) return [`${took}${written}`];
+  if (planFile !== undefined) {
+    return [`${took}${written} To do this:`, `  regsweep sweep ${shellWord(planFile)}`];
   }
   const flags = context.flags === '' ? '' : ` ${context.flags}`;
-  return [
-    `${took} To do this:`,
-    `  regsweep plan ${root}${flags} -o plan.ndjson && regsweep sweep plan.ndjson`,
-  ];
+  const plan = `  regsweep plan ${shellWord(context.root)}${flags} -o plan.ndjson &&`;
+  const sweep = 'regsweep sweep plan.ndjson';
+  // Broken after `&&` it can be pasted all the same.
+  const commands =
+    plan.length + 1 + sweep.length <= context.width ? [`${plan} ${sweep}`] : [plan, `  ${sweep}`];
+  return [`${took} To do this:`, ...commands];
 }
 
+/** A word for the shell; one that nobody could type is shown escaped instead. */
 function shellWord(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
+  const shown = escapeText(text);
+  return /^[\w@%+=:,./-]+$/.test(shown) ? shown : `'${shown.replaceAll("'", String.raw`'\''`)}'`;
 }

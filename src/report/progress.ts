@@ -26,7 +26,7 @@ export function lineProgress(write: (text: string) => void, now: () => number): 
   };
 }
 
-/** A bar a stage on a terminal, with what is left of it. */
+/** A bar a stage on a terminal, with what is left of it; on stderr, as cli-progress does. */
 export async function barProgress(now: () => number): Promise<Progress> {
   const { default: cliProgress } = await import('cli-progress');
   const started = now();
@@ -46,7 +46,6 @@ export async function barProgress(now: () => number): Promise<Progress> {
             barsize: 20,
             hideCursor: true,
             clearOnComplete: true,
-            stream: process.stderr,
           },
           cliProgress.Presets.shades_classic,
         );

@@ -37,21 +37,26 @@ export function layOutTable(
 /** A text in at most `room` columns; what is too long loses its middle. */
 export function shortenMiddle(text: string, room: number): string {
   if (text.length <= room) return text;
-  if (room < 5) return text.slice(0, room);
+  // By characters: half of a surrogate pair is none.
+  const characters = [...text];
+  if (characters.length <= room) return text;
+  if (room < 5) return characters.slice(0, room).join('');
   const head = Math.ceil((room - 3) / 2);
-  return `${text.slice(0, head)}...${text.slice(text.length - (room - 3 - head))}`;
+  const tail = characters.length - (room - 3 - head);
+  return `${characters.slice(0, head).join('')}...${characters.slice(tail).join('')}`;
 }
 
-/** Breaks a text at spaces into lines of at most `room` columns; a longer word stands alone. */
+/** Breaks a text at spaces into lines of at most `room` columns; a longer word is shortened. */
 export function wrap(text: string, room: number): string[] {
   const lines: string[] = [];
   let line = '';
-  for (const word of text.split(' ')) {
+  for (const whole of text.split(' ').filter((part) => part !== '')) {
+    const word = shortenMiddle(whole, room);
     if (line !== '' && line.length + 1 + word.length > room) {
       lines.push(line);
       line = '';
     }
     line = line === '' ? word : `${line} ${word}`;
   }
-  return [...lines, line];
+  return line === '' && lines.length > 0 ? lines : [...lines, line];
 }

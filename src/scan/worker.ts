@@ -1,4 +1,4 @@
-import { transferableSymbol, valueSymbol } from 'piscina';
+import { move, transferableSymbol, valueSymbol } from 'piscina';
 import { makeReadFs } from '../fs/node-fs.js';
 import { runTask } from './handlers.js';
 import type { TaskName, Tasks } from './handlers.js';
@@ -15,5 +15,5 @@ export default function work<K extends TaskName>(job: {
   for (const value of Object.values(facts)) {
     if (ArrayBuffer.isView(value) && value.byteLength > 0) buffers.push(value.buffer);
   }
-  return { [transferableSymbol]: buffers, [valueSymbol]: facts };
+  return move({ [transferableSymbol]: buffers, [valueSymbol]: facts });
 }

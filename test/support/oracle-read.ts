@@ -25,8 +25,12 @@ export interface Repository {
   readonly layers: Map<string, number>;
   /** `_layers` is a directory. */
   readonly layersReadable: boolean;
+  /** The newest time that speaks for each upload, in ms: its `startedat`, else its files' mtimes. */
+  readonly uploads: number[];
   /** Something in it cannot be understood, so it loses nothing. */
   unreadable: boolean;
+  /** It loses nothing, though all of it can be read: its name is odd, or a symlink leads to it. */
+  protected: boolean;
 }
 
 export interface Model {
@@ -67,8 +71,13 @@ class Disk {
     return stats !== undefined && !stats.isDirectory();
   }
 
-  leadsSomewhere(path: string): boolean {
-    return this.#fs.existsSync(Buffer.from(path, 'latin1'));
+  /** Where a symlink leads, undefined where it dangles. */
+  resolve(path: string): string | undefined {
+    try {
+      return String(this.#fs.realpathSync(Buffer.from(path, 'latin1'), { encoding: 'latin1' }));
+    } catch {
+      return undefined;
+    }
   }
 
   list(path: string): string[] {
@@ -113,6 +122,8 @@ function readRevisions(
       continue;
     }
     repository.revisions.set(entry.digest, (link ?? disk.stat(entry.path))?.mtimeMs ?? Infinity);
+    // A file or a symlink in the directory's place: its name is believed, and nothing beside it is lost.
+    if (!disk.isDirectory(entry.path)) repository.unreadable = true;
     readAlias(disk, entry, repository, aliases);
   }
 }
@@ -142,6 +153,7 @@ function readLayers(
   for (const entry of disk.digests(path)) {
     const mtimeMs = disk.stat(`${entry.path}/link`)?.mtimeMs ?? 0;
     const named = DIGEST.test(entry.digest);
+    if (named && !disk.isDirectory(entry.path)) repository.unreadable = true;
     if (named) add(entry.digest, mtimeMs);
     if (named) readAlias(disk, entry, repository, aliases);
     const target =
@@ -152,16 +164,12 @@ function readLayers(
   }
 }
 
-function readTag(disk: Disk, path: string): Tag & { started: boolean } {
+function readTag(disk: Disk, path: string): Tag {
   const link = disk.link(`${path}/current/link`);
   const history = [...disk.digests(`${path}/index`)]
     .map((entry) => entry.digest)
     .filter((d) => DIGEST.test(d));
-  const obstacle = [path, `${path}/current`, `${path}/index`].some((directory) =>
-    disk.isObstacle(directory),
-  );
-  const started = obstacle || disk.stat(`${path}/current/link`) !== undefined;
-  return { current: link.digest, exact: link.exact, history: new Set(history), started };
+  return { current: link.digest, exact: link.exact, history: new Set(history) };
 }
 
 function readTags(disk: Disk, path: string, repository: Repository): void {
@@ -172,9 +180,22 @@ function readTags(disk: Disk, path: string, repository: Repository): void {
     if (!inGrammar && !stats?.isDirectory() && !stats?.isSymbolicLink()) continue;
     const tag = readTag(disk, `${path}/${name}`);
     // Something was tagged, and nothing says what: any untagged manifest here may be it.
-    const lost = tag.current === undefined && tag.history.size === 0 && tag.started;
-    if (lost || !inGrammar) repository.unreadable = true;
-    if (tag.started || tag.history.size > 0) repository.tags.set(name, tag);
+    const lost = tag.current === undefined && tag.history.size === 0;
+    if (lost || !stats?.isDirectory()) repository.unreadable = true;
+    if (!inGrammar) repository.protected = true;
+    repository.tags.set(name, tag);
+  }
+}
+
+/** What uploads there are, by the times that tell whether they still go on. */
+function readUploads(disk: Disk, path: string, repository: Repository): void {
+  for (const id of disk.list(path)) {
+    const upload = `${path}/${id}`;
+    if (!disk.isDirectory(upload)) continue;
+    const said = Date.parse(disk.read(`${upload}/startedat`)?.toString('latin1') ?? '');
+    const files = ['data', 'startedat'].map((name) => disk.stat(`${upload}/${name}`)?.mtimeMs ?? 0);
+    const newest = Math.max(...files) || (disk.stat(upload)?.mtimeMs ?? Infinity);
+    repository.uploads.push(Number.isNaN(said) ? newest : said);
   }
 }
 
@@ -191,7 +212,9 @@ function readRepository(
     tags: new Map(),
     layers: new Map(),
     layersReadable: disk.isDirectory(`${path}/_layers`),
-    unreadable:
+    uploads: [],
+    unreadable: false,
+    protected:
       name.length > 255 || !name.split('/').every((component) => COMPONENT.test(component)),
   };
   const manifests = `${path}/_manifests`;
@@ -203,22 +226,44 @@ function readRepository(
   readRevisions(disk, `${manifests}/revisions`, repository, aliases);
   readLayers(disk, `${path}/_layers`, repository, aliases);
   readTags(disk, `${manifests}/tags`, repository);
+  readUploads(disk, `${path}/_uploads`, repository);
   return repository;
 }
 
-function readNamespace(disk: Disk, path: string, name: string, model: Model): void {
+/** Where a walk through the namespaces is. */
+interface Walk {
+  readonly disk: Disk;
+  readonly model: Model;
+  /** The real `repositories/`. */
+  readonly top: string;
+  /** Behind a symlink: what is there is read, and loses nothing. */
+  readonly behind: boolean;
+}
+
+function readNamespace(walk: Walk, path: string, name: string): void {
+  const { disk, model } = walk;
   const names = disk.list(path);
   if (['_manifests', '_layers', '_uploads'].some((reserved) => names.includes(reserved))) {
-    model.repositories.push(readRepository(disk, path, name, model.aliases));
+    const repository = readRepository(disk, path, name, model.aliases);
+    if (walk.behind) repository.protected = true;
+    model.repositories.push(repository);
   }
   for (const child of names) {
     if (child.startsWith('_')) continue;
     const below = `${path}/${child}`;
-    // The registry would follow a symlink; what it keeps alive behind it cannot be seen.
-    if (disk.stat(below)?.isSymbolicLink() && disk.leadsSomewhere(below)) model.incomplete = true;
-    else if (disk.isDirectory(below))
-      readNamespace(disk, below, name === '' ? child : `${name}/${child}`, model);
+    const childName = name === '' ? child : `${name}/${child}`;
+    if (disk.isDirectory(below)) readNamespace(walk, below, childName);
+    else if (disk.stat(below)?.isSymbolicLink()) readBehind(walk, below, childName);
   }
+}
+
+/** The registry would follow a symlink; inside `repositories/` its target is seen anyway. */
+function readBehind(walk: Walk, path: string, name: string): void {
+  const target = walk.disk.resolve(path);
+  if (target === undefined || `${target}/`.startsWith(`${walk.top}/`)) return;
+  // A symlink behind a symlink may lead round in a circle: who knows what it keeps alive.
+  if (walk.behind) walk.model.incomplete = true;
+  else readNamespace({ ...walk, behind: true }, target, name);
 }
 
 export function readModel(fs: FsLike, root: string): Model {
@@ -250,7 +295,8 @@ export function readModel(fs: FsLike, root: string): Model {
       if (inPlace && stats?.isFile()) model.dataTimes.set(`sha256:${hex}`, stats.mtimeMs);
     }
   }
-  readNamespace(disk, `${base}/repositories`, '', model);
+  const top = disk.resolve(`${base}/repositories`) ?? '';
+  readNamespace({ disk, model, top, behind: false }, `${base}/repositories`, '');
   // Blobs and no repository at all: a wrong mount is likelier than garbage.
   if (model.repositories.length === 0) model.incomplete = true;
   return model;

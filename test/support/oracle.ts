@@ -11,6 +11,8 @@ export interface OracleOptions {
   /** `-m`: untagged manifests go. */
   readonly untagged: boolean;
   readonly graceMs: number;
+  /** An upload that is younger still goes on; by default 168 hours. */
+  readonly uploadsOlderThanMs?: number;
   /** Milliseconds since 1970. */
   readonly now: number;
 }
@@ -37,6 +39,8 @@ interface State {
   readonly repository: Repository;
   readonly manifests: Set<string>;
   tainted: boolean;
+  /** Something in it that cannot be read may name anything: only its layer links limit what. */
+  unknown: boolean;
 }
 
 class Oracle {
@@ -58,7 +62,8 @@ class Oracle {
     this.states = model.repositories.map((repository) => ({
       repository,
       manifests: new Set<string>(),
-      tainted: repository.unreadable,
+      tainted: repository.unreadable || repository.protected,
+      unknown: repository.unreadable,
     }));
     for (const { repository } of this.states) {
       for (const digest of repository.revisions.keys()) this.revisions.add(this.resolve(digest));
@@ -90,6 +95,12 @@ class Oracle {
 
   young(mtimeMs: number): boolean {
     return this.options.now - Math.min(mtimeMs, this.options.now) < this.options.graceMs;
+  }
+
+  /** An upload goes on in it, so earlier parts of the same push may be older than any grace. */
+  isBusy(repository: Repository): boolean {
+    const limit = this.options.uploadsOlderThanMs ?? 168 * 3_600_000;
+    return repository.uploads.some((time) => this.options.now - time < limit);
   }
 
   add<T>(set: Set<T>, item: T): void {
@@ -183,8 +194,9 @@ class Oracle {
       this.add(this.liveManifests, digest);
       // A child that is missing and no revision anywhere is a sparse index; any other gap has unknown edges.
       const sparse = content.state === 'missing' && !this.revisions.has(digest);
-      if (content.state !== 'manifest' && !sparse && !state.tainted) {
+      if (content.state !== 'manifest' && !sparse && !state.unknown) {
         state.tainted = true;
+        state.unknown = true;
         this.changed = true;
       }
       for (const edge of content.edges) {
@@ -208,7 +220,8 @@ class Oracle {
       const named = this.named(repository);
       for (const digest of repository.layers.keys()) {
         const target = this.resolve(digest);
-        if (!named.has(target) && this.young(newest.get(target) ?? 0)) this.live.add(target);
+        const goesOn = this.isBusy(repository) || this.young(newest.get(target) ?? 0);
+        if (!named.has(target) && goesOn) this.live.add(target);
       }
     }
   }
@@ -224,7 +237,7 @@ class Oracle {
     } while (this.changed);
     this.addInterruptedPushes();
 
-    const blind = this.states.some((state) => state.tainted && !state.repository.layersReadable);
+    const blind = this.states.some((state) => state.unknown && !state.repository.layersReadable);
     const everythingLive = this.model.incomplete || blind;
     const present = new Set(this.model.dataTimes.keys());
     if (everythingLive) for (const digest of present) this.live.add(digest);

@@ -24,6 +24,7 @@ export interface FsLike {
   rmSync(path: PathArg, options: { recursive: boolean; force: boolean }): void;
   symlinkSync(target: string, path: PathArg): void;
   existsSync(path: PathArg): boolean;
+  realpathSync(path: PathArg, options: { encoding: 'latin1' }): unknown;
 }
 
 /** A manifest as it was written: what a parent's descriptor says of it. */
