@@ -4,6 +4,7 @@ import { escapeText } from '../report/escape.js';
 import { EXIT, EXIT_OF } from './exit.js';
 import { print } from './output.js';
 import type { PlanFlags } from './plan-command.js';
+import type { SweepFlags } from './sweep-command.js';
 import { readVersion } from './version.js';
 
 const HELP_AFTER = `
@@ -34,42 +35,81 @@ function makeProgram(state: { code: number }): Command {
     .configureOutput({
       writeOut: (text) => print(1, text),
       writeErr: (text) => print(2, text),
-      outputError: (text, write) => write(escapeText(text.trimEnd()) + '\n'),
+      outputError: (text, write) => write(escapeLines(text.trimEnd()) + '\n'),
     })
     .exitOverride();
   addPlan(program, state);
+  addSweep(program, state);
   return program;
 }
 
 function addPlan(program: Command, state: { code: number }): void {
-  program
+  const plan = program
     .command('plan')
     .description('dry run: what goes, why, and what it frees; changes nothing')
-    .argument('[root]', "rootdirectory, docker/registry/v2 or config.yml")
+    .argument('[root]', 'rootdirectory, docker/registry/v2 or config.yml')
     .option('-m, --untagged', 'drop untagged manifests too')
     .addOption(new Option('--delete-untagged', 'the same').hideHelp())
     .option('--grace <duration>', 'keep interrupted pushes and untagged manifests this long', '1h')
     .option('--uploads-older-than <duration>', 'drop unfinished uploads of this age', '168h')
     .option('-o, --output <file>', 'write the plan; - for standard output, the report to stderr')
     .option('--now <time>', 'reckon ages from this time instead of the clock')
-    .option('--write-off <path>', 'give up an unreadable path below docker/registry/v2', collect, [])
+    .option(
+      '--write-off <path>',
+      'give up an unreadable path below docker/registry/v2',
+      collect,
+      [],
+    )
     .option('--allow-mount <path>', 'a mount below the store that belongs to it', collect, [])
     .option('--disk-is-authority', 'the tags on this disk are all there is (Harbor, caches)')
-    .option('--all', 'show every repository and every finding')
+    .addOption(allowOption())
+    .option('--registry-stopped', 'do not look for a running registry')
+    .option('--all', 'show every repository and every finding');
+  addCommon(plan).action(async (root: string | undefined, flags: PlanFlags) => {
+    const { runPlan } = await import('./plan-command.js');
+    state.code = await runPlan(root, flags);
+  });
+}
+
+function addSweep(program: Command, state: { code: number }): void {
+  const sweep = program
+    .command('sweep')
+    .description('does exactly what a plan says: the only command that writes into a registry')
+    .argument('<plan>', 'a file that plan -o made, or - for standard input')
+    .option('-y, --yes', 'do not ask')
+    .option('--links-only', 'remove links only, so that --undo can put them back')
+    .option('--undo <file>', 'with --links-only: a plan that puts back what was removed')
+    .option('--until <time>', 'stop at a safe point at this time of day, such as 04:30')
+    .option('--max-duration <duration>', 'stop at a safe point after this long')
+    .option('--state-dir <dir>', 'where the log and the lock go, outside the registry')
+    .option('--registry-stopped', 'the registry is stopped, whatever it looks like');
+  addCommon(sweep).action(async (plan: string, flags: SweepFlags) => {
+    const { runSweepCommand } = await import('./sweep-command.js');
+    state.code = await runSweepCommand(plan, flags);
+  });
+}
+
+/** The options that all commands have. */
+function addCommon(command: Command): Command {
+  return command
     .option('--json', 'one JSON document on standard output')
     .option('-q, --quiet', 'print no report')
     .option('-v, --verbose', 'stack traces with errors')
     .option('--no-progress', 'no progress on stderr')
     .addOption(colorOption())
-    .option('--threads <n>', 'worker threads (default: as many as there are cores)')
-    .action(async (root: string | undefined, flags: PlanFlags) => {
-      const { runPlan } = await import('./plan-command.js');
-      state.code = await runPlan(root, flags);
-    });
+    .option('--threads <n>', 'worker threads (default: as many as there are cores)');
+}
+
+function allowOption(): Option {
+  return new Option('--allow <what>', 'let go what is never dropped unasked: drop-dead-tags')
+    .choices(['drop-dead-tags'])
+    .argParser((value: string, before: string[] | undefined) => [...(before ?? []), value]);
 }
 
 function colorOption(): Option {
-  return new Option('--color <when>', 'colours').choices(['auto', 'always', 'never']).default('auto');
+  return new Option('--color <when>', 'colours')
+    .choices(['auto', 'always', 'never'])
+    .default('auto');
 }
 
 function collect(value: string, before: string[]): string[] {
@@ -84,10 +124,18 @@ function report(error: unknown, verbose: boolean): number {
   if (error instanceof AppError) {
     const lines = [`error: ${error.message}`, ...error.hint.map((hint) => `  ${hint}`)];
     print(2, `${lines.map(escapeText).join('\n')}\n`);
-    if (verbose && error.cause instanceof Error) print(2, `${error.cause.stack ?? ''}\n`);
+    if (verbose && error.cause instanceof Error) print(2, `${escapeLines(stackOf(error.cause))}\n`);
     return EXIT_OF[error.code];
   }
-  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  print(2, `error: a bug in regsweep, please report it\n${escapeText(text).replaceAll('\\u{a}', '\n')}\n`);
+  const text = error instanceof Error ? stackOf(error) : String(error);
+  print(2, `error: a bug in regsweep, please report it\n${escapeLines(text)}\n`);
   return EXIT.failed;
+}
+
+function stackOf(error: Error): string {
+  return error.stack ?? error.message;
+}
+
+function escapeLines(text: string): string {
+  return text.split('\n').map(escapeText).join('\n');
 }

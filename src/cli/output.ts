@@ -8,7 +8,7 @@ import { writeOutput } from '../fs/stdio.js';
  */
 export function print(fd: 1 | 2, text: string): void {
   const bytes = Buffer.from(text, 'utf8');
-  for (let at = 0; at < bytes.length; ) {
+  for (let at = 0; at < bytes.length;) {
     try {
       at += writeOutput(fd, bytes, at);
     } catch (error) {

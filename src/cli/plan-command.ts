@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { displayName } from '../fs/bytes.js';
 import { AppError } from '../fs/errors.js';
 import { makeOutFs } from '../fs/out-fs.js';
+import type { StoreIndex } from '../graph/store-index.js';
 import { actionsOf } from '../plan/actions.js';
 import { surveyStore } from '../plan/derive.js';
 import type { Survey } from '../plan/derive.js';
@@ -10,8 +11,9 @@ import type { Garbage, GarbageOptions } from '../plan/garbage.js';
 import { PLAN_FORMAT, planLines } from '../plan/plan-file.js';
 import type { PlanHeader } from '../plan/plan-file.js';
 import { summarize } from '../plan/summary.js';
+import { survivorsOf } from '../plan/survivors.js';
 import type { PlanSummary } from '../plan/summary.js';
-import { dropNothing, dropUntagged } from '../policy/untagged.js';
+import { dropDeadTags, dropNothing, dropUntagged } from '../policy/untagged.js';
 import type { UntaggedDecisions } from '../policy/untagged.js';
 import { renderPlanJson } from '../report/plan-json.js';
 import { renderPlan } from '../report/plan-text.js';
@@ -19,6 +21,7 @@ import { makeStyle, wantsColor } from '../report/style.js';
 import type { ColorChoice } from '../report/style.js';
 import { mountOf, readMounts } from '../scan/mounts.js';
 import type { StoreRoot } from '../scan/root.js';
+import { lookForRegistry } from '../sweep/quiescence.js';
 import { EXIT } from './exit.js';
 import { print, reportWidth } from './output.js';
 import { openSession } from './session.js';
@@ -34,6 +37,8 @@ export interface PlanFlags extends SessionFlags {
   readonly output?: string;
   readonly now?: string;
   readonly diskIsAuthority?: boolean;
+  readonly allow?: readonly string[];
+  readonly registryStopped?: boolean;
   readonly all?: boolean;
   readonly color: ColorChoice;
 }
@@ -41,6 +46,7 @@ export interface PlanFlags extends SessionFlags {
 /** The flags, read and checked. */
 interface Settings extends Omit<GarbageOptions, 'orphansOnly'> {
   readonly untagged: boolean;
+  readonly dropsDeadTags: boolean;
 }
 
 type PlanSurvey = Survey<UntaggedDecisions>;
@@ -78,6 +84,7 @@ export async function runPlan(argument: string | undefined, flags: PlanFlags): P
 function readSettings(flags: PlanFlags): Settings {
   return {
     untagged: flags.untagged === true || flags.deleteUntagged === true,
+    dropsDeadTags: flags.allow?.includes('drop-dead-tags') === true,
     graceMs: parseDuration(flags.grace, '--grace'),
     uploadsOlderThanMs: parseDuration(flags.uploadsOlderThan, '--uploads-older-than'),
     nowMs: flags.now === undefined ? Date.now() : parseTime(flags.now, '--now'),
@@ -91,13 +98,17 @@ async function makePlan(
 ): Promise<Made> {
   const orphansOnly = limitForeign(session.root, settings.untagged, diskIsAuthority);
   const options = { ...settings, orphansOnly };
-  const survey = await surveyStore(session.scan, (index) =>
-    settings.untagged ? dropUntagged(index, settings) : dropNothing(index),
-  );
+  const survey = await surveyStore(session.scan, (index) => decide(index, settings));
   refuseWithoutRepositories(survey, session.shownAs);
   const garbage = await collectGarbage(session.scan, survey, options);
   const summary = summarize(survey, garbage, actionsOf(survey, garbage));
   return { survey, garbage, summary, options };
+}
+
+function decide(index: StoreIndex, settings: Settings): UntaggedDecisions {
+  const decisions = settings.untagged ? dropUntagged(index, settings) : dropNothing(index);
+  if (settings.dropsDeadTags) dropDeadTags(index, decisions);
+  return decisions;
 }
 
 /**
@@ -175,7 +186,7 @@ function headerOf(flags: PlanFlags, settings: Settings, root: StoreRoot, made: M
     kind: 'header',
     format: PLAN_FORMAT,
     tool: `regsweep ${readVersion()}`,
-    created: new Date(settings.nowMs).toISOString(),
+    created: new Date().toISOString(),
     root: root.base,
     dev: root.dev,
     ino: String(root.ino),
@@ -196,6 +207,7 @@ function headerOf(flags: PlanFlags, settings: Settings, root: StoreRoot, made: M
       uploads: summary.uploads.dropped,
       files: summary.files,
     },
+    survivors: survivorsOf(made.survey.index, actionsOf(made.survey, made.garbage)),
   };
 }
 
@@ -207,7 +219,7 @@ function report(
   seconds: number,
 ): void {
   const { survey, summary } = made;
-  const warnings = warningsOf(session.root, made);
+  const warnings = warningsOf(session, flags, made);
   const refused = survey.blind.map(displayName);
   const young = survey.decisions.young.length;
   // With the plan on standard output, the report makes way.
@@ -257,8 +269,17 @@ function diskOf({ fs, root }: Session): {
 
 const NAMES_SHOWN = 5;
 
-function warningsOf(root: StoreRoot, { survey, options }: Made): string[] {
-  const warnings: string[] = [];
+function registryWarnings({ fs, root }: Session, flags: PlanFlags): string[] {
+  if (flags.registryStopped === true) return [];
+  return lookForRegistry(fs, root).processes.map(({ pid, command, certain }) => {
+    const what = certain ? 'a registry uses this store' : 'a registry runs, and may use this store';
+    return `${what}: pid ${pid}, ${command}; stop it before the sweep`;
+  });
+}
+
+function warningsOf(session: Session, flags: PlanFlags, { survey, options }: Made): string[] {
+  const { root } = session;
+  const warnings = registryWarnings(session, flags);
   const { tagless } = survey.decisions;
   if (tagless.length > 0) {
     const names = tagless.map((repository) =>

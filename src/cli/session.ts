@@ -31,6 +31,9 @@ export interface Session {
   readonly shownAs: string;
   readonly scan: ScanOptions;
   readonly progress: Progress;
+  readonly threads: number;
+  /** Calls back when a signal asks to stop. */
+  onStop(listener: () => void): void;
   /** The exit code of a run that a signal stopped; undefined when none came. */
   stoppedBy(): number | undefined;
   close(): Promise<void>;
@@ -67,6 +70,8 @@ export async function openSession(
     shownAs,
     scan,
     progress,
+    threads,
+    onStop: (listener) => stop.signal.addEventListener('abort', listener, { once: true }),
     stoppedBy: signals.code,
     async close() {
       progress.stop();

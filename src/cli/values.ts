@@ -44,5 +44,25 @@ export function parseTime(text: string, flag: string): number {
 export function parseWhole(text: string, flag: string, max: number): number {
   const value = /^\d{1,6}$/.test(text) ? Number(text) : 0;
   if (value >= 1 && value <= max) return value;
-  throw new AppError('usage', `${flag}: ${JSON.stringify(text)} is no whole number from 1 to ${max}`);
+  throw new AppError(
+    'usage',
+    `${flag}: ${JSON.stringify(text)} is no whole number from 1 to ${max}`,
+  );
+}
+
+/**
+ * A time of day such as `04:30`, as milliseconds from `now` to when a clock next shows it.
+ * @throws AppError `usage`
+ */
+export function parseClock(text: string, flag: string, now: Date): number {
+  const match = /^([01]?\d|2[0-3]):([0-5]\d)$/.exec(text);
+  if (match === null) {
+    throw new AppError('usage', `${flag}: ${JSON.stringify(text)} is no time of day`, [
+      'times of day look like 04:30, in the time zone of this host',
+    ]);
+  }
+  const then = new Date(now);
+  then.setHours(Number(match[1]), Number(match[2]), 0, 0);
+  if (then.getTime() <= now.getTime()) then.setDate(then.getDate() + 1);
+  return then.getTime() - now.getTime();
 }

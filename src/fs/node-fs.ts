@@ -49,6 +49,7 @@ export function makeReadFs(fs: NodeLikeFs = nodeFs): ReadFs {
   return {
     directories: (path) => listDirectories(fs, path),
     entries: (path) => listWhole(fs, path, () => listEntries(fs, path), countDirectories),
+    names: (path) => fs.readdirSync(toNative(path), { encoding: 'latin1' }),
     stat: (path) => absentAs(() => toFileStat(fs.lstatSync(toNative(path), { bigint: true }))),
     quickStat: (path) => absentAs(() => toQuickStat(fs.lstatSync(toNative(path)))),
     read(path, buffer) {
@@ -161,7 +162,7 @@ function toQuickStat(stat: Stats): QuickStat {
   };
 }
 
-function toFileStat(stat: BigIntStats): FileStat {
+export function toFileStat(stat: BigIntStats): FileStat {
   return {
     kind: kindOf(stat),
     size: Number(stat.size),

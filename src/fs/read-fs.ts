@@ -60,6 +60,8 @@ export interface ReadFs {
   directories(path: BytePath): DirectoryListing;
   /** As `directories`, in one list with the kind of each. */
   entries(path: BytePath): DirectoryEntry[];
+  /** Names in a directory whose listing decides nothing: it is not checked to be whole. */
+  names(path: BytePath): string[];
   stat(path: BytePath): FileStat | undefined;
   quickStat(path: BytePath): QuickStat | undefined;
   /**

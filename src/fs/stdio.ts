@@ -1,6 +1,48 @@
-import { writeSync } from 'node:fs';
+import { readSync, writeSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import { errnoOf } from './errors.js';
 
 /** Writes to the process's own output from `at` on; like write(2) it may take a part only. */
 export function writeOutput(fd: 1 | 2, bytes: Uint8Array, at: number): number {
   return writeSync(fd, bytes, at);
+}
+
+/** All of standard input, as text. */
+export function readInput(): string {
+  const parts: Buffer[] = [];
+  for (;;) {
+    const chunk = Buffer.allocUnsafe(INPUT_CHUNK);
+    const length = readSome(chunk);
+    if (length === 0) return Buffer.concat(parts).toString('utf8');
+    parts.push(chunk.subarray(0, length));
+  }
+}
+
+const INPUT_CHUNK = 256 * 1024;
+
+function readSome(chunk: Buffer): number {
+  for (;;) {
+    try {
+      return readSync(0, chunk);
+    } catch (error) {
+      const code = errnoOf(error);
+      if (code === 'EOF') return 0;
+      if (code !== 'EAGAIN') throw error;
+      // A pipe whose writer is not done, in non-blocking mode.
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+    }
+  }
+}
+
+/** Asks on the terminal; the answer is one line. */
+export async function ask(question: string): Promise<string> {
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return await new Promise<string>((resolve) => {
+      lines.once('close', () => resolve(''));
+      lines.question(question, resolve);
+    });
+  } finally {
+    lines.close();
+  }
 }

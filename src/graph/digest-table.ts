@@ -88,6 +88,15 @@ export class DigestTable {
     return packed;
   }
 
+  /** A number of 32 bits for a digest that is the same in every run. */
+  hash(id: number): number {
+    const other = this.#otherTexts.get(id);
+    if (other === undefined) return hashOf(this.#arena, id * WORDS, 0);
+    let hash = 0;
+    for (let i = 0; i < other.length; i++) hash = (Math.imul(hash, 31) + other.charCodeAt(i)) | 0;
+    return hash >>> 0;
+  }
+
   /** Orders two integers as their digests' texts are ordered. */
   compare(a: number, b: number): number {
     if (this.#otherTexts.size > 0 && (this.isOther(a) || this.isOther(b))) {

@@ -305,10 +305,9 @@ export class IndexBuilder implements ScanSink {
   #pinHistory(tag: number, history: TagHistory | undefined): void {
     const repository = this.#tagRepository.at(tag);
     const readable = this.#tagFlags.view()[tag] === TAG.good;
-    if (history?.whole !== true) this.#freeze(repository, "a broken tag's history is not readable");
-    else if (!readable && history.digests.length === 0) {
-      this.#freeze(repository, 'nothing says what a broken tag was on');
-    }
+    const silent = !readable && history?.digests.length === 0;
+    // Nothing, or not all, says what the tag was on: its repository may lose nothing.
+    if (history?.whole !== true || silent) this.#pins.push({ repository, digest: NO_DIGEST, tag });
     let alive = 0;
     const current = this.#tagDigest.at(tag);
     const ids = (history?.digests ?? []).map((digest) => this.#digests.internText(digest));

@@ -66,7 +66,9 @@ class Reach {
     for (const { name, target } of index.aliases) {
       if (target !== undefined) append(this.#aliases, name, target);
     }
-    for (const { repository, digest } of index.pins) append(this.#pins, repository, digest);
+    for (const { repository, digest } of index.pins) {
+      if (digest !== NO_DIGEST) append(this.#pins, repository, digest);
+    }
   }
 
   restart(): void {

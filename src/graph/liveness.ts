@@ -15,7 +15,7 @@ import {
   NOT_READ,
   reverseOf,
 } from './store-index.js';
-import type { ReverseIndex, StoreIndex } from './store-index.js';
+import type { Pin, ReverseIndex, StoreIndex } from './store-index.js';
 
 /**
  * What a policy lets go. Everything else is a root. A revision that may go still stays when
@@ -98,7 +98,7 @@ class Walk {
   run(): void {
     const index = this.#index;
     for (const [repository, why] of index.frozen) this.#taint(repository, why, false);
-    for (const { repository, digest } of index.pins) this.#keepIn(repository, digest);
+    for (const pin of index.pins) this.#startPin(pin);
     for (let entry = 0; entry < this.#revisionKept.length; entry++) {
       const linked = ((index.revisions.flags[entry] as number) & REVISION.linked) !== 0;
       if (linked && this.#decisions.revisionDroppable[entry] === 0) this.#keepRevision(entry);
@@ -126,6 +126,13 @@ class Walk {
       if (digest === undefined || repository === undefined) return;
       this.#expand(repository, digest);
     }
+  }
+
+  /** What stands in for a tag that cannot be read is a root, unless that tag is dropped. */
+  #startPin({ repository, digest, tag }: Pin): void {
+    if (tag !== NO_DIGEST && this.#decisions.tagDropped[tag] === 1) return;
+    if (digest === NO_DIGEST) this.#taint(repository, BROKEN_TAG, false);
+    else this.#keepIn(repository, digest);
   }
 
   /** A tag is a root, unless the policy drops it or it follows a subject. */
@@ -298,6 +305,8 @@ class Walk {
     return explained;
   }
 }
+
+const BROKEN_TAG = 'nothing says what a broken tag in it was on';
 
 const DAMAGE: ReadonlyMap<number, string> = new Map([
   [READ.missing, 'missing'],

@@ -70,7 +70,9 @@ export interface StoreIndex {
 
 export interface Pin {
   readonly repository: number;
+  /** `NO_DIGEST` where it cannot be told, so that the repository may lose nothing. */
   readonly digest: number;
+  /** The tag that it stands in for; `NO_DIGEST` for none. */
   readonly tag: number;
 }
 

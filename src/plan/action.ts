@@ -62,7 +62,29 @@ export type Action =
       readonly directories: readonly string[];
       /** Others are below it: the directory of its own name stays. */
       readonly nested: boolean;
-    };
+    }
+  | LinkAction;
+
+/** Puts a link back, or right: for an undo or a repair. */
+export type LinkAction = LinkParts &
+  (
+    | { readonly place: 'revision' | 'layer' }
+    | { readonly place: 'tag' | 'tag-index'; readonly tag: string }
+  );
+
+interface LinkParts {
+  readonly kind: 'link';
+  readonly repository: string;
+  /** What the link's directory is named after; for a tag, what it is on. */
+  readonly digest: Digest;
+  /** What the link holds. */
+  readonly content: Digest;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  /** Milliseconds since 1970. */
+  readonly mtimeMs: number;
+}
 
 export type ActionKind = Action['kind'];
 
@@ -111,6 +133,23 @@ export function removalsOf(action: Action): Removals {
       const below = action.directories.map((part) => `${directory}/${part}`);
       return { files: [], directories: action.nested ? below : [...below, directory] };
     }
+    case 'link':
+      return { files: [], directories: [] };
+  }
+}
+
+/** The directory that holds an action's link. */
+export function linkDirectory(action: LinkAction): string {
+  const { repository, digest } = action;
+  switch (action.place) {
+    case 'revision':
+      return revisionDirectory(repository, digest);
+    case 'layer':
+      return layerDirectory(repository, digest);
+    case 'tag':
+      return tagCurrentDirectory(repository, action.tag);
+    case 'tag-index':
+      return tagIndexDirectory(repository, action.tag, digest);
   }
 }
 

@@ -1,4 +1,5 @@
 import { digestText, findRevision } from '../graph/store-index.js';
+import type { StoreIndex } from '../graph/store-index.js';
 import type { Digest } from '../registry/digest.js';
 import { parseFallbackTag } from '../registry/reference.js';
 import { REVISION } from '../scan/facts.js';
@@ -55,9 +56,13 @@ function* tagActions({ index, liveness }: Survey, garbage: Garbage): Generator<A
       digest: digestText(index, index.tags.digest[tag] as number),
       history: history.digests,
       directories: history.directories,
-      reason: 'follows its subject, which goes',
+      reason: isDead(index, tag) ? 'dead: names nothing' : 'follows its subject, which goes',
     };
   }
+}
+
+function isDead(index: StoreIndex, tag: number): boolean {
+  return !index.present.has(index.tags.digest[tag] as number);
 }
 
 function droppedRevisions(survey: Survey): Action[] {

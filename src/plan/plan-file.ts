@@ -19,6 +19,8 @@ export interface PlanHeader {
   readonly policy: string;
   readonly options: PlanOptions;
   readonly counts: Readonly<Record<string, number>>;
+  /** What the plan leaves alone, as `survivorsOf` numbers it; a plan that only puts back has none. */
+  readonly survivors?: string;
 }
 
 /** What a sweep needs to derive the same live set again; times in milliseconds. */

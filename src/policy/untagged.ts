@@ -1,9 +1,9 @@
 import type { Decisions } from '../graph/liveness.js';
 import { keepEverything } from '../graph/liveness.js';
-import { NO_DIGEST } from '../graph/store-index.js';
+import { findRevision, NO_DIGEST } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
 import { parseFallbackTag } from '../registry/reference.js';
-import { REVISION } from '../scan/facts.js';
+import { REVISION, TAG } from '../scan/facts.js';
 
 export interface UntaggedOptions {
   /** Younger untagged manifests stay: a multi-arch push may be half way. Milliseconds. */
@@ -21,6 +21,21 @@ export interface UntaggedDecisions extends Decisions {
 /** What goes without any policy: no tag and no manifest. */
 export function dropNothing(index: StoreIndex): UntaggedDecisions {
   return { ...keepEverything(index), young: [], tagless: [] };
+}
+
+/**
+ * Adds the dead tags to what goes: those that name no blob and no manifest, and whose history
+ * holds nothing either. Nobody can pull them.
+ */
+export function dropDeadTags(index: StoreIndex, decisions: Decisions): void {
+  const pinned = new Set(index.pins.map(({ tag }) => tag));
+  const { tags, revisions } = index;
+  tags.digest.forEach((digest, tag) => {
+    if (tags.flags[tag] !== TAG.good || digest === NO_DIGEST || index.present.has(digest)) return;
+    const entry = findRevision(index, tags.repository[tag] as number, digest);
+    const linked = entry >= 0 && ((revisions.flags[entry] as number) & REVISION.linked) !== 0;
+    if (!linked && !pinned.has(tag)) decisions.tagDropped[tag] = 1;
+  });
 }
 
 /**

@@ -11,12 +11,15 @@ const INDENT = '    ';
 const GAP = '  ';
 /** Narrower than this, two columns leave too little room for sentences. */
 const TWO_COLUMNS = 72;
+/** Wider than this, the eye loses the way from a text to the right edge. */
+const WIDEST = 100;
 
 /**
  * Lays out entries in two columns: labels, and texts with the way out at the right edge of
  * the last line that has room for it. A label too long for its column stands alone.
  */
-export function layOutEntries(entries: readonly Entry[], width: number): string[] {
+export function layOutEntries(entries: readonly Entry[], columns: number): string[] {
+  const width = Math.min(columns, WIDEST);
   const most = width < TWO_COLUMNS ? 0 : Math.floor(width * 0.35);
   const fitting = entries.map(({ label }) => label.length).filter((length) => length <= most);
   const room = Math.max(0, ...fitting);

@@ -53,7 +53,12 @@ export function formatSeconds(seconds: number): string {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
-const UNITS_OF_TIME = [['d', 86_400], ['h', 3600], ['m', 60], ['s', 1]] as const;
+const UNITS_OF_TIME = [
+  ['d', 86_400],
+  ['h', 3600],
+  ['m', 60],
+  ['s', 1],
+] as const;
 
 /**
  * A duration as a flag would say it: `1h`, `90d`, `1h30m`, `0`. Less than two weeks are told

@@ -18,7 +18,7 @@ export function keptLines(summary: PlanSummary, context: PlanContext, style: Sty
   if (graced.blobs > 0) {
     entries.push({
       label: `${formatBytes(graced.bytes)} in ${plural(graced.blobs, 'blob')}`,
-      text: `pushed in the last ${formatDuration(context.graceMs)}, no manifest yet`,
+      text: `pushed less than ${formatDuration(context.graceMs)} ago, no manifest yet`,
       way: '--grace 0',
     });
   }
@@ -131,6 +131,6 @@ export function refusalLines(context: PlanContext, style: Style): string[] {
 /** Texts whose names are decoded already, made safe and wrapped. */
 function indented(texts: readonly string[], width: number, indent = INDENT): string[] {
   return texts.flatMap((text) =>
-    wrap(escapeText(text), width - indent.length).map((line) => `${indent}${line}`),
+    wrap(shortenHex(escapeText(text)), width - indent.length).map((line) => `${indent}${line}`),
   );
 }

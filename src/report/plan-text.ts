@@ -45,19 +45,23 @@ const TABLE_ROWS = 10;
 export function renderPlan(summary: PlanSummary, context: PlanContext, style: Style): string[] {
   const lines = [
     ...header(summary, context, style),
-    '',
-    ...(summary.actions === 0 && context.refused.length === 0
-      ? nothing(context)
-      : frees(summary, context, style)),
-    ...repositories(summary, context, style),
+    ...refusalLines(context, style),
+    ...body(summary, context, style),
     ...keptLines(summary, context, style),
     ...damageLines(summary, context, style),
     ...noteLines(context, style),
-    ...refusalLines(context, style),
     '',
     ...closing(summary, context),
   ];
   return lines;
+}
+
+function body(summary: PlanSummary, context: PlanContext, style: Style): string[] {
+  const refused = context.refused.length > 0;
+  if (summary.actions === 0) return refused ? [] : ['', ...nothing(context)];
+  // A refused plan drops uploads and temporary files at most, and those of no manifest.
+  const table = refused ? [] : repositories(summary, context, style);
+  return ['', ...frees(summary, context, style), ...table];
 }
 
 const DOT = ' · ';
@@ -87,9 +91,9 @@ function header(summary: PlanSummary, context: PlanContext, style: Style): strin
 
 function nothing(context: PlanContext): string[] {
   const more = context.untagged
-    ? 'a tag holds all there is. Delete tags to free more.'
-    : 'something holds all there is. -m frees what has no tag.';
-  return [`  Nothing to free: ${more}`];
+    ? 'What has a tag stays until it is deleted.'
+    : 'With -m, untagged manifests would go too.';
+  return [`  Nothing to free. ${more}`];
 }
 
 const LABEL = 22;
@@ -103,17 +107,22 @@ function frees(summary: PlanSummary, context: PlanContext, style: Style): string
     style.heading(row('WOULD FREE', freed.bytes, `in ${plural(summary.files, 'file')}`)),
   ];
   if (summary.manifests.dropped > 0 || byManifests.blobs > 0) {
-    const what = summary.manifests.dropped > 0 ? `${plural(summary.manifests.dropped, 'manifest')}, ` : '';
+    const what =
+      summary.manifests.dropped > 0 ? `${plural(summary.manifests.dropped, 'manifest')}, ` : '';
     const label = summary.manifests.dropped > 0 ? '  untagged manifests' : '  deleted manifests';
     lines.push(row(label, byManifests.bytes, what + plural(byManifests.blobs, 'blob')));
   }
   const rest = blobs.dropped - byManifests.blobs;
   if (rest > 0) {
-    lines.push(row('  unreferenced blobs', blobs.droppedBytes - byManifests.bytes, plural(rest, 'blob')));
+    lines.push(
+      row('  unreferenced blobs', blobs.droppedBytes - byManifests.bytes, plural(rest, 'blob')),
+    );
   }
   if (uploads.dropped > 0) {
     const age = `older than ${formatDuration(context.uploadsOlderThanMs)}`;
-    lines.push(row('  abandoned uploads', uploads.droppedBytes, `${formatCount(uploads.dropped)}, ${age}`));
+    lines.push(
+      row('  abandoned uploads', uploads.droppedBytes, `${formatCount(uploads.dropped)}, ${age}`),
+    );
   }
   const small = smallThings(summary);
   if (small !== '') lines.push(`    and ${small}`);
@@ -128,7 +137,9 @@ function smallThings(summary: PlanSummary): string {
   if (layerLinks.dropped > 0) parts.push(plural(layerLinks.dropped, 'layer link'));
   if (temporaries.dropped > 0) parts.push(plural(temporaries.dropped, 'temporary file'));
   if (emptyRepositories > 0) {
-    parts.push(`${formatCount(emptyRepositories)} empty ${nounFor(emptyRepositories, 'repository')}`);
+    parts.push(
+      `${formatCount(emptyRepositories)} empty ${nounFor(emptyRepositories, 'repository')}`,
+    );
   }
   return parts.join(', ');
 }
@@ -157,7 +168,8 @@ function repositories(summary: PlanSummary, context: PlanContext, style: Style):
     ...(hidden > 0 ? [`${formatCount(hidden)} more (--all)`] : []),
     ...(rest > 0 ? [`${formatCount(rest)} lose nothing`] : []),
   ];
-  const tail = more.length === 0 ? [] : [style.dim(`  ${hidden > 0 ? '... ' : ''}${more.join(', ')}`)];
+  const tail =
+    more.length === 0 ? [] : [style.dim(`  ${hidden > 0 ? '... ' : ''}${more.join(', ')}`)];
   return ['', style.dim(titles), ...rows, ...tail];
 }
 

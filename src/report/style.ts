@@ -12,15 +12,19 @@ export interface Style {
 
 export type ColorChoice = 'auto' | 'always' | 'never';
 
-/** Whether to colour: by choice, else when it is a terminal and NO_COLOR is not set. */
+/**
+ * Whether to colour: by choice, else when it is a terminal and NO_COLOR is not set. Node leaves
+ * a stream's `isTTY` undefined where it is none, and picocolors takes that for 'find out', which
+ * colours whatever a CI redirects: so the answer is always a boolean.
+ */
 export function wantsColor(
   choice: ColorChoice,
-  isTerminal: boolean,
+  isTerminal: boolean | undefined,
   env: Readonly<Record<string, string | undefined>>,
 ): boolean {
   if (choice !== 'auto') return choice === 'always';
   const refused = (env['NO_COLOR'] ?? '') !== '' || env['TERM'] === 'dumb';
-  return isTerminal && !refused;
+  return isTerminal === true && !refused;
 }
 
 export function makeStyle(color: boolean): Style {

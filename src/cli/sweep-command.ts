@@ -1,0 +1,261 @@
+import { createHash } from 'node:crypto';
+import { displayName } from '../fs/bytes.js';
+import { AppError } from '../fs/errors.js';
+import { makeReadFs } from '../fs/node-fs.js';
+import { makeOutFs } from '../fs/out-fs.js';
+import type { OutFile } from '../fs/out-fs.js';
+import type { ReadFs } from '../fs/read-fs.js';
+import { openState } from '../fs/state-fs.js';
+import type { StateFs } from '../fs/state-fs.js';
+import { ask, readInput } from '../fs/stdio.js';
+import { parsePlan } from '../plan/read-plan.js';
+import type { Plan } from '../plan/read-plan.js';
+import { escapeName, safeJson } from '../report/escape.js';
+import { makeStyle, wantsColor } from '../report/style.js';
+import type { ColorChoice, Style } from '../report/style.js';
+import { renderSweepResult, renderSweepStart } from '../report/sweep-text.js';
+import { mountsBelow, readMounts } from '../scan/mounts.js';
+import type { StoreRoot } from '../scan/root.js';
+import { takeLock } from '../sweep/lock.js';
+import { lookForRegistry } from '../sweep/quiescence.js';
+import type { Look } from '../sweep/quiescence.js';
+import { assertSameRoot, runSweep } from '../sweep/sweep.js';
+import type { SweepResult } from '../sweep/sweep.js';
+import { EXIT } from './exit.js';
+import { print, reportWidth } from './output.js';
+import { openSession } from './session.js';
+import type { Session, SessionFlags } from './session.js';
+import { parseClock, parseDuration } from './values.js';
+
+export interface SweepFlags extends Omit<SessionFlags, 'writeOff' | 'allowMount'> {
+  readonly yes?: boolean;
+  readonly linksOnly?: boolean;
+  readonly undo?: string;
+  readonly until?: string;
+  readonly maxDuration?: string;
+  readonly stateDir?: string;
+  readonly registryStopped?: boolean;
+  readonly color: ColorChoice;
+}
+
+const PLAN_LIMIT = 1024 * 1024 * 1024;
+
+/** Carries out a plan. Returns the exit code. */
+export async function runSweepCommand(source: string, flags: SweepFlags): Promise<number> {
+  const deadline = readDeadline(flags);
+  if (flags.linksOnly === true && flags.undo === undefined) {
+    throw new AppError(
+      'usage',
+      '--links-only needs --undo FILE, where what is removed is kept',
+      [],
+    );
+  }
+  if (flags.undo !== undefined && flags.linksOnly !== true) {
+    throw new AppError(
+      'usage',
+      '--undo goes with --links-only: removed blobs cannot be put back',
+      [],
+    );
+  }
+  const text = readPlanText(source);
+  const plan = parsePlan(text, source === '-' ? 'standard input' : source);
+  const interactive = source !== '-' && process.stdin.isTTY;
+  if (flags.yes !== true && !interactive) {
+    throw new AppError(
+      'usage',
+      'there is nobody to ask: give --yes to sweep without a terminal',
+      [],
+    );
+  }
+  const session = await openSession(displayName(plan.header.root), {
+    ...flags,
+    writeOff: plan.header.options.writeOff,
+    allowMount: plan.header.options.allowMounts,
+  });
+  try {
+    assertSameRoot(plan, session.root);
+    return await sweepSession(session, plan, text, flags, deadline);
+  } finally {
+    await session.close();
+  }
+}
+
+/** When to stop, in milliseconds from now; undefined for never. */
+function readDeadline(flags: SweepFlags): number | undefined {
+  const limits: number[] = [];
+  if (flags.maxDuration !== undefined) {
+    limits.push(parseDuration(flags.maxDuration, '--max-duration'));
+  }
+  if (flags.until !== undefined) limits.push(parseClock(flags.until, '--until', new Date()));
+  return limits.length === 0 ? undefined : Math.min(...limits);
+}
+
+function readPlanText(source: string): string {
+  if (source === '-') return readInput();
+  const fs = makeReadFs();
+  const path = Buffer.from(source, 'utf8').toString('latin1');
+  const size = statOf(fs, path, source);
+  const buffer = new Uint8Array(size + 1);
+  const length = fs.read(fs.resolve(path), buffer);
+  if (length > size)
+    throw new AppError('usage', `${source} is being written; wait for its end`, []);
+  return Buffer.from(buffer.buffer, 0, length).toString('utf8');
+}
+
+function statOf(fs: ReadFs, path: string, source: string): number {
+  try {
+    const stat = fs.stat(fs.resolve(path));
+    if (stat?.kind === 'file' && stat.size <= PLAN_LIMIT) return stat.size;
+  } catch (error) {
+    throw new AppError(
+      'usage',
+      `cannot read the plan ${source}`,
+      ['make one: regsweep plan ... -o FILE'],
+      error,
+    );
+  }
+  throw new AppError('usage', `${source} is no plan`, ['make one: regsweep plan ... -o FILE']);
+}
+
+async function sweepSession(
+  session: Session,
+  plan: Plan,
+  text: string,
+  flags: SweepFlags,
+  deadline: number | undefined,
+): Promise<number> {
+  const { root, fs } = session;
+  const style = makeStyle(wantsColor(flags.color, process.stdout.isTTY, process.env));
+  const state = openState(root.root, root.dev, flags.stateDir, process.env);
+  const lock = await takeLock(root, state);
+  const log = openLog(state);
+  const stop = new Int32Array(new SharedArrayBuffer(4));
+  session.onStop(() => Atomics.store(stop, 0, 1));
+  const timer =
+    deadline === undefined ? undefined : setTimeout(() => Atomics.store(stop, 0, 1), deadline);
+  const started = performance.now();
+  try {
+    const result = await runSweep({
+      plan,
+      fs,
+      root,
+      scan: session.scan,
+      devices: devicesOf(fs, root),
+      threads: session.threads,
+      linksOnly: flags.linksOnly === true,
+      undo: flags.undo === undefined ? undefined : makeOutFs(root.root).create(flags.undo),
+      stop,
+      assertStopped: () => assertStopped(lookForRegistry(fs, root), flags.registryStopped === true),
+      confirm: () => confirm(session, plan, text, flags, style),
+      onAction: (action, outcome) => log?.write(`${safeJson({ ...action, outcome })}\n`),
+      onProgress: (phase, done, total) => session.progress.update(phase, done, total),
+    });
+    session.progress.stop();
+    log?.finish();
+    const seconds = (performance.now() - started) / 1000;
+    return report(session, result, flags, { seconds, log: state, style });
+  } finally {
+    clearTimeout(timer);
+    lock.release();
+  }
+}
+
+/** @throws AppError `running` */
+function assertStopped(look: Look, overridden: boolean): void {
+  if (overridden) return;
+  const [first] = look.processes;
+  if (first !== undefined) {
+    const which = first.certain
+      ? 'a registry uses this store'
+      : 'a registry runs, and may use this store';
+    throw new AppError('running', `${which}: pid ${first.pid}, ${first.command}`, [
+      'stop it first (systemctl stop docker-registry, docker stop registry),',
+      'or, if you know better: --registry-stopped',
+    ]);
+  }
+  if (look.blind !== undefined) {
+    throw new AppError('running', `whether the registry is stopped cannot be seen: ${look.blind}`, [
+      'stop it, and say so: --registry-stopped',
+    ]);
+  }
+}
+
+/** Devices of the mounts that the plan allows below the root. */
+function devicesOf(fs: ReadFs, root: StoreRoot): number[] {
+  return mountsBelow(readMounts(fs), root.base).flatMap(({ point }) => {
+    const stat = fs.stat(point);
+    return stat === undefined ? [] : [stat.dev];
+  });
+}
+
+async function confirm(
+  session: Session,
+  plan: Plan,
+  text: string,
+  flags: SweepFlags,
+  style: Style,
+): Promise<boolean> {
+  if (flags.json !== true && flags.quiet !== true) {
+    const hash = createHash('sha256').update(text).digest('hex');
+    const start = { plan, hash, shownAs: session.shownAs, linksOnly: flags.linksOnly === true };
+    const overridden = flags.registryStopped === true;
+    const lines = renderSweepStart({ ...start, overridden, nowMs: Date.now() }, style);
+    print(1, `${lines.join('\n')}\n`);
+  }
+  if (flags.yes === true) return true;
+  session.progress.stop();
+  const answer = await ask('Sweep? [y/N] ');
+  return /^y(?:es)?$/i.test(answer.trim());
+}
+
+/** The log of what was done; a sweep goes on without one where there is no room. */
+function openLog(state: StateFs | undefined): OutFile | undefined {
+  const stamp = new Date().toISOString().replaceAll(/[:.]/g, '-');
+  try {
+    return state?.create(`sweep-${stamp}-${process.pid}.ndjson`);
+  } catch {
+    return undefined;
+  }
+}
+
+function report(
+  session: Session,
+  result: SweepResult,
+  flags: SweepFlags,
+  { seconds, log, style }: { seconds: number; log: StateFs | undefined; style: Style },
+): number {
+  const code = exitCodeOf(session, result);
+  const { verification } = result;
+  if (flags.json === true) {
+    const document = {
+      root: displayName(session.root.root),
+      ...result,
+      left: result.left.map(displayName),
+      verification:
+        verification === undefined
+          ? null
+          : { ...verification, lost: verification.lost.map(displayName) },
+      seconds: Math.round(seconds * 1000) / 1000,
+    };
+    print(1, `${safeJson(document, 2)}\n`);
+  } else if (flags.quiet !== true) {
+    const lines = renderSweepResult(
+      result,
+      { seconds, logDirectory: log?.directory, width: reportWidth(process.env) },
+      style,
+    );
+    print(1, `${lines.join('\n')}\n`);
+  }
+  if (code === EXIT.unverified && flags.quiet === true) {
+    print(2, `error: verification failed: ${escapeName(verification?.lost[0] ?? '')} is lost\n`);
+  }
+  return code;
+}
+
+function exitCodeOf(session: Session, result: SweepResult): number {
+  if (result.verification !== undefined && result.verification.lost.length > 0) {
+    return EXIT.unverified;
+  }
+  if (result.ended === 'stopped') return session.stoppedBy() ?? EXIT.stopped;
+  return EXIT.done;
+}

@@ -1,0 +1,215 @@
+import * as fs from 'node:fs';
+import { constants } from 'node:fs';
+import { toNative } from './bytes.js';
+import { AppError, errnoOf } from './errors.js';
+import { toFileStat } from './node-fs.js';
+import type { BytePath } from './read-fs.js';
+import type { FileAttributes, WriteDirectory, WriteFs } from './write-fs.js';
+
+export interface WriteRoot {
+  /** `docker/registry/v2`, resolved. */
+  readonly base: BytePath;
+  /** Its identity; another one at that path is refused. */
+  readonly dev: number;
+  readonly ino: bigint;
+  /** Devices that a directory may be on besides the root's. */
+  readonly devices: ReadonlySet<number>;
+}
+
+const DIRECTORY = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW;
+const LEAF = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+/**
+ * Node has no `openat`. An entry of the open directory `n` is reached as `/proc/self/fd/n/name`
+ * instead, which resolves no other name: when a directory was swapped for a symlink meanwhile,
+ * the path form would have hit the file behind it, and this one did not.
+ *
+ * @throws AppError `stale` when the root is not the one it was, `io` without /proc.
+ */
+export function makeWriteFs(root: WriteRoot): WriteFs {
+  const top = openTop(root);
+  const allowed = new Set([root.dev, ...root.devices]);
+  const opened = new Set<number>([top]);
+
+  function openIn(parent: number, name: string): number | undefined {
+    let fd: number;
+    try {
+      fd = fs.openSync(entry(parent, name), DIRECTORY);
+    } catch (error) {
+      if (errnoOf(error) === 'ENOENT') return undefined;
+      throw error;
+    }
+    const { dev } = fs.fstatSync(fd);
+    if (allowed.has(dev)) return fd;
+    fs.closeSync(fd);
+    throw new AppError('refused', `${name} is on another device than the store`);
+  }
+
+  function walk(
+    path: BytePath,
+    missing: (parent: number, name: string) => number | undefined,
+  ): WriteDirectory | undefined {
+    let at = top;
+    for (const name of path.split('/')) {
+      const next = openIn(at, name) ?? missing(at, name);
+      if (at !== top) fs.closeSync(at);
+      if (next === undefined) return undefined;
+      at = next;
+    }
+    return handle(at);
+  }
+
+  function handle(fd: number): WriteDirectory {
+    opened.add(fd);
+    const openChild = (name: string): WriteDirectory | undefined => {
+      const child = openIn(fd, name);
+      return child === undefined ? undefined : handle(child);
+    };
+    return makeDirectory(fd, openChild, () => opened.delete(fd));
+  }
+
+  return {
+    open: (path) => walk(path, () => undefined),
+    make(path) {
+      const directory = walk(path, (parent, name) => {
+        const { mode, uid, gid } = fs.fstatSync(parent);
+        fs.mkdirSync(entry(parent, name), mode & 0o7777);
+        fs.lchownSync(entry(parent, name), uid, gid);
+        return openIn(parent, name);
+      });
+      if (directory === undefined) throw new AppError('io', `${path} went away while it was made`);
+      return directory;
+    },
+    close() {
+      for (const fd of opened) fs.closeSync(fd);
+      opened.clear();
+    },
+  };
+}
+
+function openTop(root: WriteRoot): number {
+  const fd = fs.openSync(toNative(root.base), DIRECTORY);
+  const { dev, ino } = fs.fstatSync(fd, { bigint: true });
+  if (Number(dev) === root.dev && ino === root.ino) {
+    if (fs.existsSync(`/proc/self/fd/${fd}`)) return fd;
+    fs.closeSync(fd);
+    throw new AppError('io', 'a sweep needs /proc, and it is not mounted');
+  }
+  fs.closeSync(fd);
+  throw new AppError('stale', `${root.base} is not the directory that was planned for`, [
+    'another file system is mounted there now, or the directory was replaced; plan again',
+  ]);
+}
+
+/** The name of an entry of an open directory. One component, never a path. */
+function entry(fd: number, name: string): string | Buffer {
+  if (name === '' || name === '.' || name === '..' || name.includes('/') || name.includes('\0')) {
+    throw new Error(`not a name: ${JSON.stringify(name)}`);
+  }
+  return toNative(`/proc/self/fd/${fd}/${name}`);
+}
+
+function makeDirectory(
+  fd: number,
+  open: (name: string) => WriteDirectory | undefined,
+  forget: () => void,
+): WriteDirectory {
+  return {
+    open,
+    stat(name) {
+      try {
+        return toFileStat(fs.lstatSync(entry(fd, name), { bigint: true }));
+      } catch (error) {
+        if (errnoOf(error) === 'ENOENT') return undefined;
+        throw error;
+      }
+    },
+    self: () => toFileStat(fs.fstatSync(fd, { bigint: true })),
+    read: (name, limit) => readIn(fd, name, limit),
+    unlink(name) {
+      try {
+        fs.unlinkSync(entry(fd, name));
+        return true;
+      } catch (error) {
+        if (errnoOf(error) === 'ENOENT') return false;
+        throw error;
+      }
+    },
+    removeDirectory: (name) => removeIn(fd, name),
+    replace: (name, content, attributes) => replaceIn(fd, name, content, attributes),
+    setAttributes(name, attributes) {
+      const file = fs.openSync(entry(fd, name), LEAF);
+      try {
+        setAttributes(file, attributes);
+        fs.fsyncSync(file);
+      } finally {
+        fs.closeSync(file);
+      }
+    },
+    sync: () => fs.fsyncSync(fd),
+    close() {
+      fs.closeSync(fd);
+      forget();
+    },
+  };
+}
+
+function readIn(fd: number, name: string, limit: number): Uint8Array | undefined {
+  let file: number;
+  try {
+    file = fs.openSync(entry(fd, name), LEAF);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+  try {
+    const buffer = new Uint8Array(limit);
+    return buffer.subarray(0, fs.readSync(file, buffer));
+  } finally {
+    fs.closeSync(file);
+  }
+}
+
+function removeIn(fd: number, name: string): 'removed' | 'absent' | 'not-empty' {
+  try {
+    fs.rmdirSync(entry(fd, name));
+    return 'removed';
+  } catch (error) {
+    const code = errnoOf(error);
+    if (code === 'ENOENT') return 'absent';
+    // Somebody else's file is in it: it stays, and is reported.
+    if (code === 'ENOTEMPTY' || code === 'EEXIST') return 'not-empty';
+    throw error;
+  }
+}
+
+const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
+
+function replaceIn(
+  fd: number,
+  name: string,
+  content: Uint8Array,
+  attributes: FileAttributes,
+): void {
+  const temporary = `${name}.${process.pid}-${Date.now()}.tmp`;
+  const file = fs.openSync(entry(fd, temporary), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+  try {
+    for (let at = 0; at < content.length;) at += fs.writeSync(file, content, at);
+    setAttributes(file, attributes);
+    fs.fsyncSync(file);
+  } catch (error) {
+    fs.closeSync(file);
+    fs.unlinkSync(entry(fd, temporary));
+    throw error;
+  }
+  fs.closeSync(file);
+  fs.renameSync(entry(fd, temporary), entry(fd, name));
+  fs.fsyncSync(fd);
+}
+
+function setAttributes(file: number, { mode, uid, gid, mtimeMs }: FileAttributes): void {
+  const now = fs.fstatSync(file);
+  if (now.uid !== uid || now.gid !== gid) fs.fchownSync(file, uid, gid);
+  fs.fchmodSync(file, mode & 0o7777);
+  if (mtimeMs !== undefined) fs.futimesSync(file, now.atimeMs / 1000, mtimeMs / 1000);
+}

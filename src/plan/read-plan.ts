@@ -1,0 +1,224 @@
+import { createHash } from 'node:crypto';
+import { AppError } from '../fs/errors.js';
+import { ALGORITHMS, parseDigest } from '../registry/digest.js';
+import { isUploadDirectory, isUploadFile, isUploadId, SKELETON } from '../registry/layout.js';
+import { parseRepositoryName, parseTag } from '../registry/reference.js';
+import type { Action, ActionKind } from './action.js';
+import { PLAN_FORMAT } from './plan-file.js';
+import type { PlanHeader, PlanTrailer } from './plan-file.js';
+import { isRemovableDirectory, isTemporaryPath } from './validate.js';
+
+export interface Plan {
+  readonly header: PlanHeader;
+  readonly actions: readonly Action[];
+  readonly trailer: PlanTrailer;
+}
+
+type Tree = Readonly<Record<string, unknown>>;
+
+/**
+ * Reads and checks a plan: trailer, format, and every part of every action against its
+ * grammar, so that no path can be made of it that a plan would not have.
+ * @param shownAs names the plan in errors.
+ * @throws AppError `usage`, with the line, for what is no whole plan.
+ */
+export function parsePlan(text: string, shownAs: string): Plan {
+  const end = text.lastIndexOf('\n', text.length - 2) + 1;
+  const trailer = readTrailer(text.slice(end), shownAs);
+  const body = text.slice(0, end);
+  if (createHash('sha256').update(body).digest('hex') !== trailer.sha256) {
+    throw bad(shownAs, 'it was changed after it was written (its sha256 differs)');
+  }
+  const lines = body.split('\n');
+  lines.pop();
+  const header = readHeader(parseLine(lines[0] ?? '', shownAs, 1), shownAs);
+  const actions = lines.slice(1).map((line, i) => {
+    const action = readAction(parseLine(line, shownAs, i + 2));
+    if (action === undefined) throw bad(`${shownAs}:${i + 2}`, 'no action that a plan can have');
+    return action;
+  });
+  if (actions.length !== trailer.actions) {
+    throw bad(shownAs, `it has ${actions.length} actions and its trailer says ${trailer.actions}`);
+  }
+  return { header, actions, trailer };
+}
+
+function bad(where: string, what: string): AppError {
+  return new AppError('usage', `${where}: not a plan to carry out: ${what}`, [
+    'make a new one: regsweep plan ... -o FILE',
+  ]);
+}
+
+function parseLine(line: string, shownAs: string, number: number): Tree {
+  try {
+    const value: unknown = JSON.parse(line);
+    if (isTree(value)) return value;
+  } catch {
+    // Said below, with its line.
+  }
+  throw bad(`${shownAs}:${number}`, 'no JSON object');
+}
+
+function readTrailer(line: string, shownAs: string): PlanTrailer {
+  const cut = bad(shownAs, 'it is cut off (no trailer)');
+  if (!line.endsWith('\n')) throw cut;
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    throw cut;
+  }
+  if (!isTree(value) || value['kind'] !== 'trailer') throw cut;
+  const { actions, bytes, sha256 } = value;
+  if (!isCount(actions) || !isCount(bytes) || typeof sha256 !== 'string') throw cut;
+  return { kind: 'trailer', actions, bytes, sha256 };
+}
+
+function readHeader(value: Tree, shownAs: string): PlanHeader {
+  if (value['kind'] !== 'header') throw bad(`${shownAs}:1`, 'no header');
+  if (value['format'] !== PLAN_FORMAT) {
+    throw bad(
+      `${shownAs}:1`,
+      `its format is ${String(value['format'])}, and this is regsweep's ${PLAN_FORMAT}`,
+    );
+  }
+  const { root, dev, ino, created, options } = value;
+  const whole =
+    typeof root === 'string' &&
+    root.startsWith('/') &&
+    isCount(dev) &&
+    typeof ino === 'string' &&
+    /^\d+$/.test(ino) &&
+    typeof created === 'string' &&
+    isTree(options) &&
+    isCount(options['graceMs']) &&
+    isCount(options['uploadsOlderThanMs']) &&
+    isTexts(options['writeOff']) &&
+    isTexts(options['allowMounts']);
+  if (!whole) throw bad(`${shownAs}:1`, 'its header lacks a part');
+  // The checksum vouches for the parts that are only shown.
+  return value as unknown as PlanHeader;
+}
+
+const READERS: { readonly [K in ActionKind]: (value: Tree) => Action | undefined } = {
+  upload: readUpload,
+  temp(value) {
+    const { path, bytes } = value;
+    if (typeof path !== 'string' || !isTemporaryPath(path) || !isCount(bytes)) return undefined;
+    return { kind: 'temp', path, bytes };
+  },
+  tag: readTag,
+  revision(value) {
+    const at = readDigestOf(value);
+    return at === undefined
+      ? undefined
+      : { kind: 'revision', ...at, reason: textOf(value['reason']) };
+  },
+  'tag-index'(value) {
+    const at = readDigestOf(value);
+    const tag = readTagName(value);
+    return at === undefined || tag === undefined ? undefined : { kind: 'tag-index', tag, ...at };
+  },
+  blob(value) {
+    const digest = parseDigest(textOf(value['digest']));
+    const { bytes, mtimeNs } = value;
+    if (digest === undefined || !digest.startsWith('sha256:') || !isCount(bytes)) return undefined;
+    if (typeof mtimeNs !== 'string' || !/^-?\d{1,20}$/.test(mtimeNs)) return undefined;
+    return { kind: 'blob', digest, bytes, mtimeNs };
+  },
+  'layer-link'(value) {
+    const at = readDigestOf(value);
+    return at === undefined ? undefined : { kind: 'layer-link', ...at };
+  },
+  'empty-directory'(value) {
+    const { path } = value;
+    if (typeof path !== 'string' || !isRemovableDirectory(path)) return undefined;
+    return { kind: 'empty-directory', path };
+  },
+  repository(value) {
+    const repository = parseRepositoryName(textOf(value['repository']));
+    const { directories, nested } = value;
+    if (repository === undefined || !isTexts(directories) || typeof nested !== 'boolean') {
+      return undefined;
+    }
+    if (!directories.every((part) => SKELETON.includes(part))) return undefined;
+    return { kind: 'repository', repository, directories, nested };
+  },
+  link: readLink,
+};
+
+function readAction(value: Tree): Action | undefined {
+  const { kind } = value;
+  if (typeof kind !== 'string' || !Object.hasOwn(READERS, kind)) return undefined;
+  return READERS[kind as ActionKind](value);
+}
+
+function readUpload(value: Tree): Action | undefined {
+  const repository = parseRepositoryName(textOf(value['repository']));
+  const { id, bytes, files } = value;
+  if (repository === undefined || typeof id !== 'string' || !isUploadId(id)) return undefined;
+  if (!isCount(bytes) || !isTexts(files)) return undefined;
+  const known = files.every((file) =>
+    file.endsWith('/') ? isUploadDirectory(file.slice(0, -1)) : isUploadFile(file),
+  );
+  return known ? { kind: 'upload', repository, id, bytes, files } : undefined;
+}
+
+const TAG_DIRECTORIES = new Set(['index', ...ALGORITHMS.map((algorithm) => `index/${algorithm}`)]);
+
+function readTag(value: Tree): Action | undefined {
+  const at = readDigestOf(value);
+  const tag = readTagName(value);
+  const { history, directories } = value;
+  if (at === undefined || tag === undefined || !isTexts(history) || !isTexts(directories)) {
+    return undefined;
+  }
+  const digests = history.map(parseDigest).filter((digest) => digest !== undefined);
+  if (digests.length !== history.length) return undefined;
+  if (!directories.every((part) => TAG_DIRECTORIES.has(part))) return undefined;
+  const reason = textOf(value['reason']);
+  return { kind: 'tag', tag, ...at, history: digests, directories, reason };
+}
+
+function readLink(value: Tree): Action | undefined {
+  const at = readDigestOf(value);
+  const content = parseDigest(textOf(value['content']));
+  const { place, mode, uid, gid, mtimeMs } = value;
+  if (at === undefined || content === undefined) return undefined;
+  if (!isCount(mode) || !isCount(uid) || !isCount(gid) || typeof mtimeMs !== 'number') {
+    return undefined;
+  }
+  const parts = { kind: 'link', ...at, content, mode, uid, gid, mtimeMs } as const;
+  if (place === 'revision' || place === 'layer') return { ...parts, place };
+  const tag = readTagName(value);
+  if (tag === undefined || (place !== 'tag' && place !== 'tag-index')) return undefined;
+  return { ...parts, place, tag };
+}
+
+function readDigestOf(
+  value: Tree,
+): { repository: string; digest: NonNullable<ReturnType<typeof parseDigest>> } | undefined {
+  const repository = parseRepositoryName(textOf(value['repository']));
+  const digest = parseDigest(textOf(value['digest']));
+  return repository === undefined || digest === undefined ? undefined : { repository, digest };
+}
+
+function readTagName(value: Tree): string | undefined {
+  return parseTag(textOf(value['tag']));
+}
+
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
+function isTree(value: unknown): value is Tree {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function isTexts(value: unknown): value is readonly string[] {
+  return Array.isArray(value) && value.every((item) => typeof item === 'string');
+}
+
+function isCount(value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0;
+}

@@ -1,0 +1,129 @@
+import type { Plan } from '../plan/read-plan.js';
+import type { SweepResult } from '../sweep/sweep.js';
+import { escapeName, escapeText } from './escape.js';
+import { formatBytes, formatCount, formatDuration, formatSeconds, plural } from './format.js';
+import type { Style } from './style.js';
+import { wrap } from './table.js';
+
+export interface SweepStart {
+  readonly plan: Plan;
+  /** sha256 of the plan file. */
+  readonly hash: string;
+  readonly shownAs: string;
+  readonly linksOnly: boolean;
+  readonly overridden: boolean;
+  readonly nowMs: number;
+}
+
+/** What a sweep says before it asks. */
+export function renderSweepStart(start: SweepStart, style: Style): string[] {
+  const { header, trailer } = start.plan;
+  const counts = header.counts;
+  const age = formatDuration(Math.max(0, start.nowMs - Date.parse(header.created)));
+  const created = header.created.slice(0, 19).replace('T', ' ');
+  const hash = `sha256 ${start.hash.slice(0, 12)}...`;
+  const lines = [
+    style.strong(
+      `plan of ${escapeText(created)} UTC (${escapeText(header.policy)}, ${age === '0' ? 'just made' : `${age} old`}) · ${hash}`,
+    ),
+  ];
+  const links = counts['links'] ?? 0;
+  const root = escapeText(start.shownAs);
+  if (links > 0) lines.push(`  puts back ${plural(links, 'link')} in ${root}`);
+  else if (start.linksOnly) {
+    lines.push(`  removes the links of ${dropped(counts)} in ${root}, and leaves the data`);
+  } else {
+    lines.push(
+      `  drops ${dropped(counts)} and frees ${formatBytes(trailer.bytes)} in ${plural(counts['files'] ?? 0, 'file')} of ${root}`,
+    );
+  }
+  lines.push(
+    start.overridden ? '  the registry is stopped, as you say' : '  no registry seen running',
+  );
+  return lines;
+}
+
+function dropped(counts: Readonly<Record<string, number>>): string {
+  const tags = counts['tags'] ?? 0;
+  const manifests = plural(counts['manifests'] ?? 0, 'manifest');
+  return tags > 0 ? `${plural(tags, 'tag')}, ${manifests}` : manifests;
+}
+
+export interface SweepEnd {
+  readonly seconds: number;
+  readonly logDirectory: string | undefined;
+  readonly width: number;
+}
+
+const SHOWN = 10;
+
+/** What a sweep says when it is done, or stopped. */
+export function renderSweepResult(result: SweepResult, end: SweepEnd, style: Style): string[] {
+  if (result.ended === 'declined') return ['Nothing was changed.'];
+  return [
+    ...outcome(result, end, style),
+    ...leftBehind(result, end),
+    ...verified(result, style),
+    ...(end.logDirectory === undefined ? [] : [`  log: ${escapeText(end.logDirectory)}`]),
+    ...advice(result, end),
+  ];
+}
+
+function outcome(result: SweepResult, end: SweepEnd, style: Style): string[] {
+  const took = formatSeconds(end.seconds);
+  const difference = Math.max(0, result.freeBytes.after - result.freeBytes.before);
+  const freed = `${formatBytes(result.freedBytes)} in ${plural(result.blobs, 'blob')}`;
+  const own = `  by the file system's own account: ${formatBytes(difference)} more free, ${formatBytes(result.freeBytes.after)} in all`;
+  if (result.ended === 'stopped') {
+    return [
+      style.warn(`Stopped: freed ${freed} (${took}). The registry is consistent.`),
+      own,
+      `  ${plural(result.remaining, 'action')} left: run the same command again to go on`,
+    ];
+  }
+  const again = result.already > 0 ? `, ${formatCount(result.already)} were done before` : '';
+  return [
+    style.good(`Done: freed ${freed} (${took}).`),
+    own,
+    `  ${plural(result.done, 'action')} carried out${again}`,
+  ];
+}
+
+function leftBehind(result: SweepResult, end: SweepEnd): string[] {
+  if (result.left.length === 0) return [];
+  const shown = result.left.slice(0, SHOWN).map((path) => `    ${escapeName(path)}`);
+  const hidden = result.left.length - shown.length;
+  return [
+    ...wrap(
+      `not empty, so left alone: ${plural(result.left.length, 'directory')}`,
+      end.width - 2,
+    ).map((line) => `  ${line}`),
+    ...shown,
+    ...(hidden > 0 ? [`    ${formatCount(hidden)} more, in the log`] : []),
+  ];
+}
+
+function verified(result: SweepResult, style: Style): string[] {
+  const { verification } = result;
+  if (verification === undefined) return [];
+  const { lost } = verification;
+  if (lost.length === 0) {
+    return [
+      `  verified: all ${formatCount(verification.checked)} tags and manifests that resolved before resolve now`,
+    ];
+  }
+  return [
+    style.bad(
+      `  VERIFICATION FAILED: ${formatCount(lost.length)} of ${formatCount(verification.checked)} do not resolve any more`,
+    ),
+    ...lost.slice(0, SHOWN).map((name) => `    ${escapeName(name)}`),
+    ...(lost.length > SHOWN ? [`    ${formatCount(lost.length - SHOWN)} more`] : []),
+  ];
+}
+
+function advice(result: SweepResult, end: SweepEnd): string[] {
+  if (result.ended === 'stopped') return [];
+  const text =
+    'Start the registry again. If it caches blob descriptors in Redis, flush that (redis-cli FLUSHDB): a stale entry makes a later push skip a layer that is gone.';
+  return ['', ...wrap(text, end.width)];
+}

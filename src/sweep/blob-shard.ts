@@ -1,0 +1,86 @@
+import { errnoOf, messageOf } from '../fs/errors.js';
+import { makeWriteFs } from '../fs/node-write-fs.js';
+import type { WriteDirectory } from '../fs/write-fs.js';
+import { PACKED, unpackDigest } from '../registry/digest.js';
+import { blobDirectory, DATA } from '../registry/layout.js';
+import { split } from './hand.js';
+
+/** Blobs to remove, as data that crosses to a worker. */
+export interface BlobShard {
+  readonly base: string;
+  readonly dev: number;
+  readonly ino: bigint;
+  readonly devices: readonly number[];
+  /** Packed digests. */
+  readonly digests: Uint8Array;
+  /** What each must still be: apparent bytes, and nanoseconds since 1970. */
+  readonly bytes: Float64Array;
+  readonly mtimeNs: BigInt64Array;
+  /** Element 0 turns 1 when everybody is to stop before the next blob. */
+  readonly stop: Int32Array;
+}
+
+export const REMOVED = { no: 0, yes: 1, already: 2, left: 3 } as const;
+
+export interface BlobRemovals {
+  /** By blob: `REMOVED`; `left` when its data is gone and its directory is not empty. */
+  readonly states: Uint8Array;
+  /** The first error, which stopped this shard. */
+  readonly failed:
+    { readonly path: string; readonly message: string; readonly stale: boolean } | undefined;
+}
+
+/**
+ * Unlinks the data of some blobs and removes their directories, through descriptors. Each is
+ * looked at once more right before it goes. Stops at the first error.
+ */
+export function removeBlobs(shard: BlobShard): BlobRemovals {
+  const states = new Uint8Array(shard.bytes.length);
+  const prefixes = new Map<string, WriteDirectory | undefined>();
+  const fs = makeWriteFs({ ...shard, devices: new Set(shard.devices) });
+  let path = '';
+  try {
+    for (let i = 0; i < states.length; i++) {
+      if (Atomics.load(shard.stop, 0) !== 0) break;
+      path = blobDirectory(unpackDigest(shard.digests, i * PACKED));
+      const [parent, name] = split(path);
+      if (!prefixes.has(parent)) prefixes.set(parent, fs.open(parent));
+      states[i] = removeBlob(prefixes.get(parent), name, shard, i);
+    }
+    return { states, failed: undefined };
+  } catch (error) {
+    Atomics.store(shard.stop, 0, 1);
+    const code = errnoOf(error);
+    const stale = error instanceof ChangedError || code === 'ELOOP' || code === 'ENOTDIR';
+    return { states, failed: { path, message: messageOf(error), stale } };
+  } finally {
+    fs.close();
+  }
+}
+
+class ChangedError extends Error {}
+
+function removeBlob(
+  prefix: WriteDirectory | undefined,
+  name: string,
+  shard: BlobShard,
+  at: number,
+): number {
+  const directory = prefix?.open(name);
+  if (prefix === undefined || directory === undefined) return REMOVED.already;
+  let removed: boolean;
+  try {
+    const stat = directory.stat(DATA);
+    if (stat !== undefined) {
+      const same = stat.kind === 'file' && stat.size === shard.bytes[at];
+      if (!same || stat.mtimeNs !== shard.mtimeNs[at]) {
+        throw new ChangedError('it is not the file that was planned');
+      }
+    }
+    removed = directory.unlink(DATA);
+  } finally {
+    directory.close();
+  }
+  if (prefix.removeDirectory(name) === 'not-empty') return REMOVED.left;
+  return removed ? REMOVED.yes : REMOVED.already;
+}

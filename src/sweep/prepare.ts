@@ -1,0 +1,145 @@
+import { AppError } from '../fs/errors.js';
+import { keepEverything } from '../graph/liveness.js';
+import type { Decisions } from '../graph/liveness.js';
+import { eachOf, reverseOf } from '../graph/store-index.js';
+import type { StoreIndex } from '../graph/store-index.js';
+import type { Action } from '../plan/action.js';
+import { surveyStore } from '../plan/derive.js';
+import type { Survey } from '../plan/derive.js';
+import type { PlanHeader } from '../plan/plan-file.js';
+import { survivorsOf } from '../plan/survivors.js';
+import { NOTHING, readDetails } from '../scan/scan.js';
+import type { ScanOptions } from '../scan/scan.js';
+
+/** What a plan drops, as decisions about a store's index. */
+export function decisionsOf(index: StoreIndex, actions: readonly Action[]): Decisions {
+  const decisions = keepEverything(index);
+  const tags = new Set<string>();
+  const revisions = new Set<string>();
+  for (const action of actions) {
+    if (action.kind === 'tag') tags.add(`${action.repository}:${action.tag}`);
+    if (action.kind === 'revision') revisions.add(`${action.repository}@${action.digest}`);
+  }
+  const nameOf = (repository: number): string => index.repositories[repository] as string;
+  index.tags.name.forEach((name, tag) => {
+    const repository = nameOf(index.tags.repository[tag] as number);
+    if (tags.has(`${repository}:${name}`)) decisions.tagDropped[tag] = 1;
+  });
+  index.revisions.digest.forEach((digest, entry) => {
+    const repository = nameOf(index.revisions.repository[entry] as number);
+    if (revisions.size === 0) return;
+    if (revisions.has(`${repository}@${index.digests.text(digest)}`)) {
+      decisions.revisionDroppable[entry] = 1;
+    }
+  });
+  return decisions;
+}
+
+/**
+ * Derives the live set from the disk under a plan's drops, and holds the plan against it:
+ * everything could be seen, nothing else changed, and nothing planned is in use.
+ * @throws AppError `refused`, or `stale` before anything is changed.
+ */
+export async function checkPlan(
+  scan: ScanOptions,
+  header: PlanHeader,
+  actions: readonly Action[],
+): Promise<Survey> {
+  const survey = await surveyStore(scan, (index) => decisionsOf(index, actions));
+  refuseBlind(survey);
+  const changed = changeSince(survey, header, actions);
+  if (changed !== undefined) throw stale(changed);
+  const { index, liveness } = survey;
+  index.revisions.digest.forEach((digest, entry) => {
+    const planned = survey.decisions.revisionDroppable[entry] === 1;
+    if (!planned || liveness.revisionKept[entry] === 0) return;
+    const repository = index.repositories[index.revisions.repository[entry] as number] as string;
+    throw stale(`${repository}@${index.digests.text(digest)} is in use now`);
+  });
+  const inUse = firstInUse(survey, actions);
+  if (inUse !== undefined) throw stale(`the blob ${inUse} is in use now`);
+  const linked = await linkedSince(scan, survey, header, actions);
+  if (linked !== undefined) throw stale(`${linked} was pushed to`);
+  return survey;
+}
+
+/**
+ * Derives the live set once more, from what is linked now, right before the blobs. Only the
+ * plan's tags count as gone, in case their directories could not be emptied.
+ * @throws AppError `running` when somebody wrote meanwhile, `refused` when not all can be seen.
+ */
+export async function checkBlobs(
+  scan: ScanOptions,
+  header: PlanHeader,
+  actions: readonly Action[],
+): Promise<void> {
+  const survey = await surveyStore(scan, (index) => {
+    const { tagDropped } = decisionsOf(index, actions);
+    return { ...keepEverything(index), tagDropped };
+  });
+  refuseBlind(survey);
+  const inUse = firstInUse(survey, actions);
+  const changed = changeSince(survey, header, actions);
+  const what = inUse === undefined ? changed : `the blob ${inUse} is in use now`;
+  if (what === undefined) return;
+  throw new AppError('running', `somebody writes into the store: ${what}`, [
+    'no blob was removed, and the store is consistent; stop the registry and plan again',
+  ]);
+}
+
+function refuseBlind({ blind }: Survey): void {
+  const first = blind[0];
+  if (first === undefined) return;
+  const more = blind.length > 1 ? [`and ${blind.length - 1} more`] : [];
+  throw new AppError('refused', `not everything could be seen: ${first}`, [
+    ...more,
+    'nothing is removed while something may be hidden; regsweep plan says what to do',
+  ]);
+}
+
+function changeSince(
+  { index }: Survey,
+  header: PlanHeader,
+  actions: readonly Action[],
+): string | undefined {
+  if (header.survivors === undefined) return undefined;
+  if (survivorsOf(index, actions) === header.survivors) return undefined;
+  return `something was pushed, tagged or deleted after ${header.created}`;
+}
+
+function firstInUse({ index, liveness }: Survey, actions: readonly Action[]): string | undefined {
+  for (const action of actions) {
+    if (action.kind !== 'blob') continue;
+    const digest = index.digests.find(action.digest);
+    if (digest !== undefined && liveness.blobLive.has(digest)) return action.digest;
+  }
+  return undefined;
+}
+
+/** A repository that got a layer link to a planned blob after the plan was made, if any. */
+async function linkedSince(
+  scan: ScanOptions,
+  { index }: Survey,
+  header: PlanHeader,
+  actions: readonly Action[],
+): Promise<string | undefined> {
+  const links: { repository: string; digest: (Action & { kind: 'blob' })['digest'] }[] = [];
+  const { layers } = reverseOf(index);
+  for (const action of actions) {
+    const digest = action.kind === 'blob' ? index.digests.find(action.digest) : undefined;
+    if (action.kind !== 'blob' || digest === undefined) continue;
+    eachOf(layers, digest, (repository) => {
+      links.push({ repository: index.repositories[repository] as string, digest: action.digest });
+    });
+  }
+  const { linkTimes } = await readDetails(scan, { ...NOTHING, layerLinks: links });
+  const created = Date.parse(header.created);
+  const at = linkTimes.findIndex((time) => time > created);
+  return links[at]?.repository;
+}
+
+function stale(what: string): AppError {
+  return new AppError('stale', `the plan is stale: ${what}`, [
+    'nothing was changed; make a new plan',
+  ]);
+}

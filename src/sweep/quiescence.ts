@@ -1,0 +1,153 @@
+import { displayName, toBytePath } from '../fs/bytes.js';
+import type { BytePath, ReadFs } from '../fs/read-fs.js';
+import { REGISTRY_BELOW_ROOT } from '../registry/layout.js';
+import { mountOf, readMounts } from '../scan/mounts.js';
+import type { StoreRoot } from '../scan/root.js';
+
+/** A process that serves, or may serve, the store. */
+export interface RegistryProcess {
+  readonly pid: number;
+  readonly command: string;
+  /** False when its root could not be read, so that it may be another. */
+  readonly certain: boolean;
+}
+
+export interface Look {
+  readonly processes: readonly RegistryProcess[];
+  /** Why nothing seen proves nothing; undefined when all processes of this host show. */
+  readonly blind: string | undefined;
+}
+
+const READ_LIMIT = 256 * 1024;
+
+// The upstream binary, Debian's, Harbor's two, and GitLab's (which is `registry` too).
+const PROGRAM =
+  /^(?:docker-registry|registry|registry_DO_NOT_USE_GC|harbor_registryctl|registryctl)$/;
+
+/**
+ * Looks for a registry on this store: by command line and executable, then by where its
+ * configuration puts its root, seen through its own root directory, so that containers count.
+ * An idle registry holds no file open, so open files tell nothing. A hit proves presence; no
+ * hit never proves absence.
+ */
+export function lookForRegistry(fs: ReadFs, root: StoreRoot): Look {
+  const processes: RegistryProcess[] = [];
+  for (const name of namesIn(fs, '/proc')) {
+    if (!/^\d+$/.test(name) || Number(name) === process.pid) continue;
+    const found = judge(fs, root, name);
+    if (found !== undefined) processes.push(found);
+  }
+  return { processes, blind: whyBlind(fs, root) };
+}
+
+function judge(fs: ReadFs, root: StoreRoot, pid: string): RegistryProcess | undefined {
+  const args = readList(fs, `/proc/${pid}/cmdline`);
+  if (!isRegistry(args, exeOf(fs, pid))) return undefined;
+  const command = displayName(args.join(' ')).slice(0, 200);
+  const uses = usesStore(fs, root, pid, args);
+  if (uses === false) return undefined;
+  return { pid: Number(pid), command, certain: uses === true };
+}
+
+function isRegistry(args: readonly string[], exe: string): boolean {
+  if (args.length === 0) return false;
+  return PROGRAM.test(baseName(args[0] ?? '')) || PROGRAM.test(baseName(exe));
+}
+
+/** Whether a registry's root is this store; undefined when that cannot be read. */
+function usesStore(
+  fs: ReadFs,
+  root: StoreRoot,
+  pid: string,
+  args: readonly string[],
+): boolean | undefined {
+  const directory = rootOf(fs, pid, args);
+  if (directory === undefined) return undefined;
+  // Not resolved: the kernel follows the links on the way in that process's own root.
+  const seen = `${inRootOf(pid, directory)}/${REGISTRY_BELOW_ROOT}`;
+  try {
+    const stat = fs.stat(seen);
+    // It has no registry at its root yet, so it cannot be serving this one.
+    if (stat === undefined) return false;
+    if (stat.kind !== 'directory') return undefined;
+    return stat.dev === root.dev && stat.ino === root.ino;
+  } catch {
+    return undefined;
+  }
+}
+
+const ROOT_SETTING = 'REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY=';
+
+/**
+ * The rootdirectory of a process, by its environment, else by its configuration. Only that
+ * one line of the YAML is looked for: what cannot be found counts as not readable.
+ */
+function rootOf(fs: ReadFs, pid: string, args: readonly string[]): BytePath | undefined {
+  const environment = readList(fs, `/proc/${pid}/environ`);
+  const set = environment.find((text) => text.startsWith(ROOT_SETTING));
+  if (set !== undefined) return set.slice(ROOT_SETTING.length);
+  const file =
+    args.slice(2).find((arg) => !arg.startsWith('-')) ??
+    environment
+      .find((text) => text.startsWith('REGISTRY_CONFIGURATION_PATH='))
+      ?.slice('REGISTRY_CONFIGURATION_PATH='.length);
+  if (file === undefined) return undefined;
+  const text = readText(fs, inRootOf(pid, file));
+  const line = /\brootdirectory:[ \t]*["']?([^"'\r\n#,}]+)/.exec(text)?.[1]?.trim();
+  return line === undefined || line === '' ? undefined : line;
+}
+
+/** A path as another process means it. */
+function inRootOf(pid: string, path: BytePath): BytePath {
+  return path.startsWith('/') ? `/proc/${pid}/root${path}` : `/proc/${pid}/cwd/${path}`;
+}
+
+function whyBlind(fs: ReadFs, root: StoreRoot): string | undefined {
+  // Only the first pid namespace has the kernel's threads, the second process among them.
+  if (readText(fs, '/proc/2/comm').trim() !== 'kthreadd') {
+    return 'this is a container, or processes are hidden: those of the host do not show';
+  }
+  const type = mountOf(readMounts(fs), root.base)?.type ?? '';
+  if (/^(?:nfs|cifs|smb|ceph|glusterfs|fuse|9p|lustre|gpfs)/.test(type)) {
+    return `the store is on ${type}, where processes of other hosts do not show`;
+  }
+  return undefined;
+}
+
+function exeOf(fs: ReadFs, pid: string): string {
+  try {
+    return fs.resolve(`/proc/${pid}/exe`);
+  } catch {
+    // A kernel thread, a process that is gone, or another user's: the command line decides.
+    return '';
+  }
+}
+
+function readList(fs: ReadFs, path: BytePath): string[] {
+  return readText(fs, path)
+    .split('\0')
+    .filter((part) => part !== '');
+}
+
+function readText(fs: ReadFs, path: BytePath): string {
+  const buffer = new Uint8Array(READ_LIMIT);
+  try {
+    return Buffer.from(buffer.buffer, 0, fs.read(toBytePath(path), buffer)).toString('latin1');
+  } catch {
+    // Gone or hidden. What cannot be read never counts as 'another store'.
+    return '';
+  }
+}
+
+function namesIn(fs: ReadFs, path: BytePath): string[] {
+  try {
+    return fs.names(path);
+  } catch {
+    // No /proc: `whyBlind` says so.
+    return [];
+  }
+}
+
+function baseName(path: string): string {
+  return path.slice(path.lastIndexOf('/') + 1);
+}

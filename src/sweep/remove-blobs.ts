@@ -1,0 +1,115 @@
+import { AppError } from '../fs/errors.js';
+import { PACKED, packHex } from '../registry/digest.js';
+import { blobDirectory } from '../registry/layout.js';
+import type { Action } from '../plan/action.js';
+import type { StoreRoot } from '../scan/root.js';
+import { REMOVED, removeBlobs } from './blob-shard.js';
+import type { BlobRemovals, BlobShard } from './blob-shard.js';
+
+export type BlobAction = Action & { readonly kind: 'blob' };
+
+export interface BlobPhase {
+  readonly root: StoreRoot;
+  readonly devices: readonly number[];
+  /** 1 or less removes on this thread. */
+  readonly threads: number;
+  readonly workerFile?: URL;
+  /** Element 0 turns 1 to stop before the next blob. */
+  readonly stop: Int32Array;
+  /** Told of each blob, in the plan's order: its `REMOVED`. */
+  readonly onBlob: (action: BlobAction, state: number) => void;
+}
+
+/** Blobs a shard: some milliseconds of work, so that a stop is prompt. */
+const SHARD = 256;
+
+/**
+ * Removes blobs, in the pool when there are many.
+ * @throws AppError `stale` or `io` for the first error; the others stop then.
+ */
+export async function removeBlobActions(
+  actions: readonly BlobAction[],
+  phase: BlobPhase,
+): Promise<void> {
+  const shards: BlobAction[][] = [];
+  for (let at = 0; at < actions.length; at += SHARD) shards.push(actions.slice(at, at + SHARD));
+  const pooled = phase.threads > 1 && shards.length > 1;
+  const results = pooled ? inPool(shards, phase) : inline(shards, phase);
+  let failed: BlobRemovals['failed'];
+  let at = 0;
+  for await (const { states, failed: failure } of results) {
+    const shard = shards[at++] ?? [];
+    states.forEach((state, i) => phase.onBlob(shard[i] as BlobAction, state));
+    failed ??= failure;
+  }
+  if (failed === undefined) return;
+  throw new AppError(
+    failed.stale ? 'stale' : 'io',
+    `cannot remove ${failed.path}: ${failed.message}`,
+    [
+      failed.stale
+        ? 'somebody wrote since the plan was made; plan again'
+        : 'the store is consistent; when the cause is mended, run the same command again',
+    ],
+  );
+}
+
+async function* inline(
+  shards: readonly BlobAction[][],
+  phase: BlobPhase,
+): AsyncGenerator<BlobRemovals> {
+  for (const shard of shards) {
+    yield removeBlobs(toShard(shard, phase));
+    // Signals and timers get their turn.
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+async function* inPool(
+  shards: readonly BlobAction[][],
+  phase: BlobPhase,
+): AsyncGenerator<BlobRemovals> {
+  const { Piscina } = await import('piscina');
+  const file = phase.workerFile ?? new URL('./worker.js', import.meta.url);
+  const threads = Math.min(phase.threads, shards.length);
+  const pool = new Piscina({
+    filename: file.href,
+    minThreads: threads,
+    maxThreads: threads,
+    recordTiming: false,
+  });
+  // Each task's own promise tells its errors.
+  pool.on('error', () => undefined);
+  try {
+    const results = shards.map((shard): Promise<BlobRemovals> => pool.run(toShard(shard, phase)));
+    for (const result of results) result.catch(() => undefined);
+    for (const result of results) yield await result;
+  } finally {
+    await pool.close();
+  }
+}
+
+function toShard(actions: readonly BlobAction[], { root, devices, stop }: BlobPhase): BlobShard {
+  const digests = new Uint8Array(actions.length * PACKED);
+  actions.forEach(({ digest }, i) => packHex(digest, 'sha256:'.length, digests, i * PACKED));
+  return {
+    base: root.base,
+    dev: root.dev,
+    ino: root.ino,
+    devices,
+    digests,
+    bytes: Float64Array.from(actions, ({ bytes }) => bytes),
+    mtimeNs: BigInt64Array.from(actions, ({ mtimeNs }) => BigInt(mtimeNs)),
+    stop,
+  };
+}
+
+/** The directory that an emptied blob was in. */
+export function prefixOf({ digest }: BlobAction): string {
+  const directory = blobDirectory(digest);
+  return directory.slice(0, directory.lastIndexOf('/'));
+}
+
+export function isRemoved(state: number): boolean {
+  return state === REMOVED.yes || state === REMOVED.left;
+}

@@ -1,0 +1,4 @@
+import { removeBlobs } from './blob-shard.js';
+
+/** A thin shell around the handler. */
+export default removeBlobs;
