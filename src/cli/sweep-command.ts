@@ -11,6 +11,7 @@ import { ask, readInput } from '../fs/stdio.js';
 import { parsePlan } from '../plan/read-plan.js';
 import type { Plan } from '../plan/read-plan.js';
 import { escapeName, safeJson } from '../report/escape.js';
+import { formatBytes } from '../report/format.js';
 import { makeStyle, wantsColor } from '../report/style.js';
 import type { ColorChoice, Style } from '../report/style.js';
 import { renderSweepResult, renderSweepStart } from '../report/sweep-text.js';
@@ -39,6 +40,8 @@ export interface SweepFlags extends Omit<SessionFlags, 'writeOff' | 'allowMount'
 }
 
 const PLAN_LIMIT = 1024 * 1024 * 1024;
+/** A longer one fires at once. */
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** Carries out a plan. Returns the exit code. */
 export async function runSweepCommand(source: string, flags: SweepFlags): Promise<number> {
@@ -132,7 +135,9 @@ async function sweepSession(
   const stop = new Int32Array(new SharedArrayBuffer(4));
   session.onStop(() => Atomics.store(stop, 0, 1));
   const timer =
-    deadline === undefined ? undefined : setTimeout(() => Atomics.store(stop, 0, 1), deadline);
+    deadline === undefined
+      ? undefined
+      : setTimeout(() => Atomics.store(stop, 0, 1), Math.min(deadline, LONGEST_TIMER_MS));
   const started = performance.now();
   try {
     const result = await runSweep({
@@ -148,7 +153,10 @@ async function sweepSession(
       assertStopped: () => assertStopped(lookForRegistry(fs, root), flags.registryStopped === true),
       confirm: () => confirm(session, plan, text, flags, style),
       onAction: (action, outcome) => log?.write(`${safeJson({ ...action, outcome })}\n`),
-      onProgress: (phase, done, total) => session.progress.update(phase, done, total),
+      onProgress: (phase, done, total, freed) => {
+        const note = `${formatBytes(freed)} of ${formatBytes(plan.trailer.bytes)}`;
+        session.progress.update(phase, done, total, phase === 'blobs' ? note : undefined);
+      },
     });
     session.progress.stop();
     log?.finish();

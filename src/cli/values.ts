@@ -34,10 +34,17 @@ export function parseTime(text: string, flag: string): number {
   const time = /^\d{4}-\d\d-\d\d(?:T[\d:.]+(?:Z|[+-]\d\d:\d\d)?)?$/.test(text)
     ? Date.parse(text)
     : Number.NaN;
-  if (!Number.isNaN(time)) return time;
+  if (!Number.isNaN(time) && isOnCalendar(text.slice(0, DATE_LENGTH))) return time;
   throw new AppError('usage', `${flag}: ${JSON.stringify(text)} is no time`, [
     'times look like 2026-11-21 or 2026-11-21T04:30:00Z',
   ]);
+}
+
+const DATE_LENGTH = 'YYYY-MM-DD'.length;
+
+/** `Date.parse` takes the 30th of February for the 2nd of March. */
+function isOnCalendar(date: string): boolean {
+  return new Date(`${date}T00:00:00Z`).toISOString().startsWith(date);
 }
 
 /** A whole number from 1 to `max`. @throws AppError `usage` */

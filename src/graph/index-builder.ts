@@ -1,5 +1,7 @@
 import type { BytePath } from '../fs/read-fs.js';
+import type { Digest } from '../registry/digest.js';
 import type { Finding } from '../registry/finding.js';
+import { KIND } from '../registry/media-type.js';
 import { EDGE } from '../registry/edges.js';
 import { tagDirectory } from '../registry/layout.js';
 import type { TagHistory } from '../scan/detail-shard.js';
@@ -125,6 +127,42 @@ export class IndexBuilder implements ScanSink {
     }
     this.#queue = new U32List();
     return this.#digests.pack(Uint32Array.from(ids));
+  }
+
+  schema1(): { repository: BytePath; digest: Digest }[] {
+    return this.#schema1Entries().map((entry) => ({
+      repository: this.#repositories[this.#revisionRepository.at(entry)] as BytePath,
+      digest: this.#digests.text(this.#revisionDigest.at(entry)),
+    }));
+  }
+
+  /**
+   * Registries of 2.0 to 2.3 kept a schema 1 manifest's signatures as blobs of their own,
+   * linked below its revision, and served the manifest from both: they are pinned.
+   */
+  signatures(signatures: readonly TagHistory[]): void {
+    this.#schema1Entries().forEach((entry, at) => {
+      const repository = this.#revisionRepository.at(entry);
+      const named = signatures[at];
+      if (named?.whole !== true) this.#freeze(repository, 'signatures in it are not readable');
+      for (const digest of named?.digests ?? []) {
+        this.#pins.push({ repository, digest: this.#digests.internText(digest), tag: NO_DIGEST });
+      }
+    });
+  }
+
+  #schema1Entries(): number[] {
+    const kinds = this.#manifestKind.view();
+    const schema1 = new Set<number>();
+    this.#manifest.view().forEach((id, at) => {
+      if (kinds[at] === KIND.schema1) schema1.add(id);
+    });
+    const found: number[] = [];
+    if (schema1.size === 0) return found;
+    this.#revisionDigest.view().forEach((id, entry) => {
+      if (schema1.has(id)) found.push(entry);
+    });
+    return found;
   }
 
   manifests(asked: Uint8Array, facts: ManifestFacts): void {

@@ -104,6 +104,7 @@ class Walk {
       if (linked && this.#decisions.revisionDroppable[entry] === 0) this.#keepRevision(entry);
     }
     for (let tag = 0; tag < this.#tagKept.length; tag++) this.#startTag(tag);
+    this.#startLinkedManifests();
     this.#drain();
   }
 
@@ -125,6 +126,18 @@ class Walk {
       const repository = this.#stack.pop();
       if (digest === undefined || repository === undefined) return;
       this.#expand(repository, digest);
+    }
+  }
+
+  /** In stores of the 2.1 era a layer link can be a manifest's only link (rule 12). */
+  #startLinkedManifests(): void {
+    const { layers, status } = this.#index;
+    for (let repository = 0; repository < this.#index.repositories.length; repository++) {
+      forRange(layers.start, repository, (at) => {
+        const digest = layers.digest[at] as number;
+        if (status[digest] !== READ.good) return;
+        if (findRevision(this.#index, repository, digest) < 0) this.#keepLoose(repository, digest);
+      });
     }
   }
 
@@ -236,17 +249,26 @@ class Walk {
     if (read !== READ.good && read !== NOT_READ) this.#damaged(repository, digest, read);
     const end = edges.offsets[digest + 1] as number;
     for (let i = edges.offsets[digest] as number; i < end; i++) {
-      this.#reach(repository, edges.items[i] as number);
+      const typed = ((this.#index.edgeFlags[i] as number) & EDGE.manifest) !== 0;
+      this.#reach(repository, edges.items[i] as number, typed);
     }
   }
 
-  #reach(repository: number, digest: number): void {
+  /**
+   * Keeps a blob that a repository's manifest names, or that its `_layers` does, and expands
+   * it when it is a manifest. A leaf that is broken as a manifest, because something else took
+   * it for one, is still a leaf: it is one only by its media type, or as a revision.
+   */
+  #reach(repository: number, digest: number, typed: boolean): void {
     this.#blobLive.add(digest);
-    if (this.#index.status[digest] !== NOT_READ) this.#keepIn(repository, digest);
+    const read = this.#index.status[digest] as number;
+    if (read === READ.good || (read !== NOT_READ && (typed || this.#isRevision(digest)))) {
+      this.#keepIn(repository, digest);
+    }
     const targets = this.#aliasTargets.get(digest);
     if (targets === undefined) return;
     this.#asManifest.add(digest);
-    for (const target of targets) this.#reach(repository, target);
+    for (const target of targets) this.#reach(repository, target, typed);
   }
 
   #keepReferrers(subject: number): void {
@@ -279,11 +301,13 @@ class Walk {
       else this.#keepLoose(repository, revisions.digest[entry] as number);
     });
     forRange(tags.start, repository, (tag) => this.#keepTag(tag));
-    forRange(layers.start, repository, (at) => this.#blobLive.add(layers.digest[at] as number));
+    forRange(layers.start, repository, (at) => {
+      this.#reach(repository, layers.digest[at] as number, false);
+    });
     for (const alias of index.aliases) {
       if (alias.repository !== repository) continue;
-      this.#reach(repository, alias.name);
-      if (alias.target !== undefined) this.#reach(repository, alias.target);
+      this.#reach(repository, alias.name, false);
+      if (alias.target !== undefined) this.#reach(repository, alias.target, false);
     }
   }
 

@@ -46,7 +46,7 @@ function* uploadActions({ index }: Survey, garbage: Garbage): Generator<Action> 
 }
 
 function* tagActions({ index, liveness }: Survey, garbage: Garbage): Generator<Action> {
-  for (let tag = 0; tag < liveness.tagKept.length; tag++) {
+  for (const tag of sortedTags(index)) {
     const history = garbage.histories.get(tag);
     if (liveness.tagKept[tag] === 1 || history === undefined) continue;
     yield {
@@ -59,6 +59,14 @@ function* tagActions({ index, liveness }: Survey, garbage: Garbage): Generator<A
       reason: isDead(index, tag) ? 'dead: names nothing' : 'follows its subject, which goes',
     };
   }
+}
+
+/** Tags by repository and name: a directory lists them in no order. */
+function sortedTags({ tags }: StoreIndex): Uint32Array {
+  const name = (tag: number): string => tags.name[tag] as string;
+  const repository = (tag: number): number => tags.repository[tag] as number;
+  const order = Uint32Array.from(tags.name.keys());
+  return order.sort((a, b) => repository(a) - repository(b) || (name(a) < name(b) ? -1 : 1));
 }
 
 function isDead(index: StoreIndex, tag: number): boolean {
@@ -105,8 +113,9 @@ interface StaleEntry {
 /** History entries of tags that stay whose manifest is gone, or goes now. */
 function staleHistory({ index, liveness }: Survey, garbage: Garbage): StaleEntry[] {
   const found: StaleEntry[] = [];
-  for (const [tag, history] of garbage.histories) {
-    if (liveness.tagKept[tag] === 0 || !history.whole) continue;
+  for (const tag of sortedTags(index)) {
+    const history = garbage.histories.get(tag);
+    if (history?.whole !== true || liveness.tagKept[tag] === 0) continue;
     const repository = index.tags.repository[tag] as number;
     for (const digest of history.digests) {
       const id = index.digests.find(digest);

@@ -40,9 +40,10 @@ export async function surveyStore<D extends Decisions>(
     const liveness = computeLiveness(index, decisions);
     const unreferenced = listUnreferenced(index, liveness);
     const histories = await pinTaintedHistories(scan, builder, index, liveness, pinned);
-    const candidates = unexplainedLinks(index, liveness, unreferenced).filter(
-      (digest) => !peeked.has(digest),
-    );
+    const candidates = [
+      ...unexplainedLinks(index, liveness, unreferenced),
+      ...unnamedLinks(index, liveness),
+    ].filter((digest) => !peeked.has(digest));
     for (const digest of candidates) peeked.add(digest);
     let found = 0;
     // Stores of the 2.1 era have manifests that only a layer link names (rule 12).
@@ -102,6 +103,20 @@ function listUnreferenced(index: StoreIndex, liveness: Liveness): Uint32Array {
     if (index.present.has(digest) && !liveness.blobLive.has(digest)) found.push(digest);
   }
   return Uint32Array.from(found);
+}
+
+/** Blobs that repositories which lose nothing link as layers, and that no manifest names. */
+function unnamedLinks(index: StoreIndex, liveness: Liveness): number[] {
+  const { parents } = reverseOf(index);
+  const found = new Set<number>();
+  for (const repository of liveness.tainted.keys()) {
+    const end = index.layers.start[repository + 1] as number;
+    for (let at = index.layers.start[repository] as number; at < end; at++) {
+      const digest = index.layers.digest[at] as number;
+      if (index.present.has(digest) && lengthOf(parents, digest) === 0) found.add(digest);
+    }
+  }
+  return [...found];
 }
 
 /** Unreferenced blobs that a layer link names and that no dropped or deleted manifest explains. */

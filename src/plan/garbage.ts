@@ -1,8 +1,9 @@
 import { digestText } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
-import { blobDirectory, layerDirectory } from '../registry/layout.js';
+import { blobDirectory, layerDirectory, LINK, revisionDirectory } from '../registry/layout.js';
 import { BARE, BLOB } from '../scan/detail-shard.js';
 import type { DetailFacts, TagHistory } from '../scan/detail-shard.js';
+import { REVISION } from '../scan/facts.js';
 import type { FoundFile, FoundUpload } from '../scan/facts.js';
 import { NOTHING, readDetails } from '../scan/scan.js';
 import type { ScanOptions } from '../scan/scan.js';
@@ -44,6 +45,8 @@ export interface Garbage {
   readonly repositories: ReadonlyMap<number, readonly string[]>;
   /** By digest: apparent bytes of living blobs whose size no descriptor tells. */
   readonly measured: ReadonlyMap<number, number>;
+  /** Allocated bytes of a link and of a directory on this file system, by a sample of each. */
+  readonly costs: { readonly link: number; readonly directory: number };
   readonly findings: readonly Finding[];
 }
 
@@ -110,7 +113,22 @@ export async function collectGarbage(
     emptyDirectories: [...new Set(directories)].filter(isRemovableDirectory).sort(),
     repositories: new Map(dead.map((repository, i) => [repository, skeletons[i] ?? []])),
     measured: measuredBytes(question, details),
+    costs: sampleCosts(scan, survey),
     findings: details.findings,
+  };
+}
+
+/** The first manifest's link and its directory stand for all: each takes the least there is. */
+function sampleCosts(scan: ScanOptions, { index }: Survey): Garbage['costs'] {
+  const { revisions } = index;
+  const entry = revisions.flags.findIndex((flags) => (flags & REVISION.linked) !== 0);
+  if (entry < 0) return { link: 0, directory: 0 };
+  const repository = index.repositories[revisions.repository[entry] as number] as string;
+  const digest = digestText(index, revisions.digest[entry] as number);
+  const directory = `${scan.base}/${revisionDirectory(repository, digest)}`;
+  return {
+    link: scan.fs.stat(`${directory}/${LINK}`)?.allocated ?? 0,
+    directory: scan.fs.stat(directory)?.allocated ?? 0,
   };
 }
 
@@ -177,7 +195,7 @@ function repositoriesOf(index: StoreIndex, links: Uint32Array): Uint32Array {
 
 /** Whether something is too young to go; a time in the future, or none, counts as now. */
 function isYoung(options: GarbageOptions, timeMs: number): boolean {
-  return !(options.nowMs - timeMs >= options.graceMs);
+  return Math.max(0, options.nowMs - timeMs) < options.graceMs;
 }
 
 /**

@@ -21,6 +21,10 @@ export interface PlanSummary {
   };
   readonly temporaries: { readonly dropped: number; readonly droppedBytes: number };
   readonly emptyRepositories: number;
+  /**
+   * `bytes` of data; `allocatedBytes` is what the file system gives back, links and directories
+   * included (those by a sample of their size).
+   */
   readonly freed: { readonly bytes: number; readonly allocatedBytes: number };
   /** What of `blobs.dropped` dropped manifests held, themselves included. */
   readonly byManifests: { readonly blobs: number; readonly bytes: number };
@@ -96,7 +100,9 @@ export function summarize(
       allocatedBytes:
         freed(blobs.allocated, blobs.shared) +
         garbage.uploads.reduce((total, { allocated }) => total + allocated, 0) +
-        garbage.temporaries.reduce((total, { allocated }) => total + allocated, 0),
+        garbage.temporaries.reduce((total, { allocated }) => total + allocated, 0) +
+        counted.links * garbage.costs.link +
+        counted.directories * garbage.costs.directory,
     },
     byManifests: explained,
     files: counted.files,
@@ -118,18 +124,38 @@ export function summarize(
 function countActions(actions: Iterable<Action>): {
   actions: number;
   files: number;
+  links: number;
+  directories: number;
   byKind: Map<ActionKind, number>;
 } {
   const byKind = new Map<ActionKind, number>();
-  let count = 0;
-  let files = 0;
+  const counted = { actions: 0, files: 0, links: 0, directories: 0, byKind };
   for (const action of actions) {
-    count++;
+    counted.actions++;
     byKind.set(action.kind, (byKind.get(action.kind) ?? 0) + 1);
-    files +=
-      action.kind === 'blob' || action.kind === 'layer-link' ? 1 : removalsOf(action).files.length;
+    const { files, directories } = ONE_OF_EACH.has(action.kind)
+      ? { files: 1, directories: 1 }
+      : countRemovals(action);
+    counted.files += files;
+    counted.directories += directories;
+    if (action.kind !== 'blob' && action.kind !== 'upload' && action.kind !== 'temp') {
+      counted.links += files;
+    }
   }
-  return { actions: count, files, byKind };
+  return counted;
+}
+
+/** Kinds that remove one file and its directory: nearly all, so no path is made of them. */
+const ONE_OF_EACH: ReadonlySet<ActionKind> = new Set([
+  'blob',
+  'layer-link',
+  'revision',
+  'tag-index',
+]);
+
+function countRemovals(action: Action): { files: number; directories: number } {
+  const { files, directories } = removalsOf(action);
+  return { files: files.length, directories: directories.length };
 }
 
 function totals(total: number, dropped: number): Totals {

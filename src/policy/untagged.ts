@@ -64,7 +64,7 @@ export function dropUntagged(index: StoreIndex, options: UntaggedOptions): Untag
       linked++;
       if (own === 0 || tagged.has(revisions.digest[entry] as number)) continue;
       // A time in the future counts as now.
-      const age = options.nowMs - (revisions.time[entry] as number);
+      const age = Math.max(0, options.nowMs - (revisions.time[entry] as number));
       if (age >= options.graceMs) decisions.revisionDroppable[entry] = 1;
       else young.push(entry);
     }

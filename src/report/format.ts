@@ -77,6 +77,9 @@ export function formatDuration(milliseconds: number): string {
   return text;
 }
 
+/** A part in whole percents; what is neither nothing nor all is from 1% to 99%. */
 export function formatPercent(part: number, whole: number): string {
-  return whole === 0 ? '-' : `${Math.round((100 * part) / whole)}%`;
+  if (whole === 0) return '-';
+  if (part === 0 || part === whole) return part === 0 ? '0%' : '100%';
+  return `${Math.min(99, Math.max(1, Math.round((100 * part) / whole)))}%`;
 }

@@ -118,7 +118,8 @@ export function refusalLines(context: PlanContext, style: Style): string[] {
   );
   return [
     '',
-    ...[title.replace('REFUSED', style.bad('REFUSED')), ...rest],
+    title.replace('REFUSED', style.bad('REFUSED')),
+    ...rest,
     ...indented(shown, width),
     ...more(style, hidden > 0 ? [`${formatCount(hidden)} more`] : []),
     ...indented(

@@ -1,8 +1,8 @@
 import { formatCount, formatSeconds } from './format.js';
 
-/** Shows how far a long run is. `done` of `total` items of a stage. */
+/** Shows how far a long run is. `done` of `total` items of a stage, and a few words on it. */
 export interface Progress {
-  update(stage: string, done: number, total: number): void;
+  update(stage: string, done: number, total: number, note?: string): void;
   /** Clears what was drawn. */
   stop(): void;
 }
@@ -16,11 +16,17 @@ const LINE_EVERY_MS = 5000;
 /** A plain line every few seconds, for where no terminal is. */
 export function lineProgress(write: (text: string) => void, now: () => number): Progress {
   let last = now();
+  let current = '';
+  let stageStarted = last;
   return {
-    update(stage, done, total) {
+    update(stage, done, total, note) {
+      if (stage !== current) stageStarted = now();
+      current = stage;
       if (now() - last < LINE_EVERY_MS || done === total) return;
       last = now();
-      write(`${stage}: ${formatCount(done)} of ${formatCount(total)}\n`);
+      const left = leftOf(now() - stageStarted, done, total);
+      const parts = [`${formatCount(done)} of ${formatCount(total)}`, note, left];
+      write(`${stage}: ${parts.filter((part) => part !== undefined && part !== '').join(', ')}\n`);
     },
     stop: () => undefined,
   };
@@ -34,7 +40,7 @@ export async function barProgress(now: () => number): Promise<Progress> {
   let current = '';
   let stageStarted = started;
   return {
-    update(stage, done, total) {
+    update(stage, done, total, note = '') {
       if (now() - started < QUIET_MS) return;
       if (stage !== current) {
         bar?.stop();
@@ -42,17 +48,18 @@ export async function barProgress(now: () => number): Promise<Progress> {
         stageStarted = now();
         bar = new cliProgress.SingleBar(
           {
-            format: '  {stage} {bar} {value}/{total}  {left}',
+            format: '  {stage} {bar} {value}/{total}  {note}{left}',
             barsize: 20,
             hideCursor: true,
             clearOnComplete: true,
           },
           cliProgress.Presets.shades_classic,
         );
-        bar.start(total, done, { stage: stage.padEnd(12), left: '' });
+        bar.start(total, done, { stage: stage.padEnd(12), note: '', left: '' });
       }
       bar?.setTotal(total);
-      bar?.update(done, { left: leftOf(now() - stageStarted, done, total) });
+      const left = leftOf(now() - stageStarted, done, total);
+      bar?.update(done, { note: note === '' ? '' : `${note}  `, left });
     },
     stop() {
       bar?.stop();

@@ -38,7 +38,7 @@ export function layOutTable(
 export function shortenMiddle(text: string, room: number): string {
   if (text.length <= room) return text;
   // By characters: half of a surrogate pair is none.
-  const characters = [...text];
+  const characters = Array.from(text);
   if (characters.length <= room) return text;
   if (room < 5) return characters.slice(0, room).join('');
   const head = Math.ceil((room - 3) / 2);

@@ -9,6 +9,7 @@ import {
   layerDirectory,
   LINK,
   repositoryDirectory,
+  revisionDirectory,
   SKELETON,
   tagDirectory,
 } from '../registry/layout.js';
@@ -22,6 +23,8 @@ export interface DetailShard extends ShardContext {
   readonly blobs: Uint8Array;
   readonly layerLinks: readonly { readonly repository: BytePath; readonly digest: Digest }[];
   readonly histories: readonly { readonly repository: BytePath; readonly tag: string }[];
+  /** Schema 1 manifests: what their `signatures` name (registries of 2.0 to 2.3). */
+  readonly signatures: readonly { readonly repository: BytePath; readonly digest: Digest }[];
   /** Repositories that will hold nothing: which directories are left of each. */
   readonly skeletons: readonly BytePath[];
 }
@@ -48,6 +51,8 @@ export interface DetailFacts {
   readonly linkTimes: Float64Array;
   /** A tag's history: the digests that its `index` names, and those whose link is there. */
   readonly histories: readonly TagHistory[];
+  /** As `histories`: the digests in `revisions/<alg>/<hex>/signatures`. */
+  readonly signatures: readonly TagHistory[];
   /** Paths relative to the repository, the deepest first. */
   readonly skeletons: readonly (readonly string[])[];
   readonly temporaries: readonly FoundFile[];
@@ -83,7 +88,10 @@ export function readDetails(fs: ReadFs, shard: DetailShard): DetailFacts {
       linkTime(reader, layerDirectory(repository, digest), facts.temporaries),
     ),
     histories: shard.histories.map(({ repository, tag }) =>
-      readHistory(reader, tagDirectory(repository, tag)),
+      readDigests(reader, tagDirectory(repository, tag), 'index'),
+    ),
+    signatures: shard.signatures.map(({ repository, digest }) =>
+      readDigests(reader, revisionDirectory(repository, digest), 'signatures'),
     ),
     skeletons: shard.skeletons.map((repository) => readSkeleton(reader, repository)),
     findings: reader.findings,
@@ -155,17 +163,24 @@ function linkTime(reader: ShardReader, directory: string, temporaries: FoundFile
   return findTemporaries(reader, directory, temporaries) === BLOB.absent ? BARE : Number.NaN;
 }
 
-/** The digests in `tags/<tag>/index`, whatever their links say: directories name them. */
-function readHistory(reader: ShardReader, directory: string): TagHistory {
+/** The digests that directories are named after, whatever their links say. */
+function readDigests(
+  reader: ShardReader,
+  directory: string,
+  part: 'index' | 'signatures',
+): TagHistory {
   const digests: Digest[] = [];
   let whole = true;
   const odd = (): void => {
     whole = false;
   };
-  const index = `${directory}/index`;
-  const algorithms = reader.directories(index, odd);
+  const kind = reader.try(directory, (absolute) => reader.fs.stat(absolute))?.kind;
+  // What stands in a directory's place was noted when it was listed.
+  if (kind !== 'directory' && kind !== 'symlink') return { digests, directories: [], whole: false };
+  const root = `${directory}/${part}`;
+  const algorithms = reader.directories(root, odd);
   for (const algorithm of algorithms?.names ?? []) {
-    const listing = reader.directories(`${index}/${algorithm}`, odd);
+    const listing = reader.directories(`${root}/${algorithm}`, odd);
     if (listing === undefined || listing.others.length > 0) odd();
     for (const hex of listing?.names ?? []) {
       const digest = digestOf(algorithm, hex);
@@ -173,7 +188,7 @@ function readHistory(reader: ShardReader, directory: string): TagHistory {
       else digests.push(digest);
     }
   }
-  const below = (algorithms?.names ?? []).map((algorithm) => `index/${algorithm}`).sort();
-  const directories = algorithms === undefined ? [] : [...below, 'index'];
+  const below = (algorithms?.names ?? []).map((algorithm) => `${part}/${algorithm}`).sort();
+  const directories = algorithms === undefined ? [] : [...below, part];
   return { digests: digests.sort(), directories, whole };
 }

@@ -1,3 +1,4 @@
+import { errnoOf } from '../fs/errors.js';
 import type { ReadFs } from '../fs/read-fs.js';
 import { ALGORITHMS, digestOf, packHexBytes, PACKED } from '../registry/digest.js';
 import type { Digest } from '../registry/digest.js';
@@ -293,13 +294,27 @@ function readTag(
   }
   let length = -1;
   const mtimeMs = reader.try(link, (absolute) => {
-    length = reader.fs.read(absolute, buffer);
+    length = readLeaf(reader, absolute, buffer);
     return times ? (reader.fs.quickStat(absolute)?.mtimeMs ?? Infinity) : 0;
   });
   into.tagNames.push(name);
   into.tagTimes.push(mtimeMs ?? Infinity);
   into.tagFlags.push(takeTagDigest(into, current, link, name, length));
 }
+
+/** Reads a link; what is no regular file in its place reads as one that says nothing. */
+function readLeaf(reader: ShardReader, absolute: string, buffer: Uint8Array): number {
+  try {
+    return reader.fs.read(absolute, buffer);
+  } catch (error) {
+    const code = errnoOf(error) ?? '';
+    if (NO_FILE.has(code)) return 0;
+    throw error;
+  }
+}
+
+/** A symlink, a directory, a socket, or a file on the way to it. */
+const NO_FILE: ReadonlySet<string> = new Set(['ELOOP', 'EISDIR', 'ENXIO', 'ENOTDIR']);
 
 /** Puts a tag's digest into the list, and says whether the registry could read it. */
 function takeTagDigest(
@@ -338,7 +353,7 @@ function takeTagDigest(
       'no sha256 digest; the tag cannot be pulled',
       about,
     );
-    current.freeze('a tag in it cannot be read');
+    if (content.state === 'good') current.freeze('a tag in it is on no sha256 digest');
   }
   return TAG.unreadable;
 }
@@ -356,7 +371,11 @@ function isSha256(buffer: Uint8Array): boolean {
  */
 function findTemporaries(into: Collected, directory: string): boolean {
   const { reader } = into;
-  const entries = reader.try(directory, (absolute) => reader.fs.entries(absolute));
+  // A file or a symlink in its place was noted when it was listed.
+  const isDirectory = (absolute: string): boolean => reader.fs.stat(absolute)?.kind === 'directory';
+  const entries = reader.try(directory, (absolute) =>
+    isDirectory(absolute) ? reader.fs.entries(absolute) : undefined,
+  );
   let bare = entries !== undefined;
   for (const { name, kind } of entries ?? []) {
     const path = `${directory}/${name}`;

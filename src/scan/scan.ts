@@ -1,5 +1,6 @@
 import type { BytePath, ReadFs } from '../fs/read-fs.js';
 import { PACKED } from '../registry/digest.js';
+import type { Digest } from '../registry/digest.js';
 import type { Finding } from '../registry/finding.js';
 import { BLOBS } from '../registry/layout.js';
 import type { DetailFacts, DetailShard, TagHistory } from './detail-shard.js';
@@ -26,6 +27,10 @@ export interface ScanSink {
   /** Packed digests of manifests that are named and were not read yet; empty at the end. */
   wanted(): Uint8Array;
   manifests(asked: Uint8Array, facts: ManifestFacts): void;
+  /** Schema 1 manifests that some repository links; asked once, after all manifests. */
+  schema1(): readonly { readonly repository: BytePath; readonly digest: Digest }[];
+  /** What the signatures of `schema1` are, in its order. */
+  signatures(signatures: readonly TagHistory[]): void;
   note(findings: readonly Finding[]): void;
   emptyDirectories(paths: readonly BytePath[]): void;
 }
@@ -61,6 +66,9 @@ export async function scanStore(options: ScanOptions, sink: ScanSink): Promise<v
   sink.histories(details.histories);
   sink.note(details.findings);
   await readWanted(options, sink);
+  const signed = await readDetails(options, { ...NOTHING, signatures: sink.schema1() });
+  sink.signatures(signed.signatures);
+  sink.note(signed.findings);
 }
 
 /** Reads the manifests that the sink names, until it names no more. */
@@ -153,6 +161,7 @@ export const NOTHING: DetailRequest = {
   blobs: new Uint8Array(),
   layerLinks: [],
   histories: [],
+  signatures: [],
   skeletons: [],
 };
 
@@ -169,6 +178,7 @@ export async function readDetails(
     ...chunksOf(request.blobs, DETAILS_A_SHARD * PACKED).map((blobs) => ({ ...none, blobs })),
     ...inParts(request.layerLinks, DETAILS_A_SHARD).map((layerLinks) => ({ ...none, layerLinks })),
     ...inParts(request.histories, DETAILS_A_SHARD).map((histories) => ({ ...none, histories })),
+    ...inParts(request.signatures, DETAILS_A_SHARD).map((signatures) => ({ ...none, signatures })),
     ...inParts(request.skeletons, DETAILS_A_SHARD).map((skeletons) => ({ ...none, skeletons })),
   ];
   const parts: DetailFacts[] = [];
@@ -190,6 +200,7 @@ function joinDetails(parts: readonly DetailFacts[], request: DetailRequest): Det
     linkTimes: new Float64Array(request.layerLinks.length),
   };
   const histories: TagHistory[] = [];
+  const signatures: TagHistory[] = [];
   const skeletons: (readonly string[])[] = [];
   const temporaries: FoundFile[] = [];
   const findings: Finding[] = [];
@@ -205,11 +216,12 @@ function joinDetails(parts: readonly DetailFacts[], request: DetailRequest): Det
     blob += part.blobStates.length;
     link += part.linkTimes.length;
     for (const history of part.histories) histories.push(history);
+    for (const named of part.signatures) signatures.push(named);
     for (const skeleton of part.skeletons) skeletons.push(skeleton);
     for (const temporary of part.temporaries) temporaries.push(temporary);
     for (const finding of part.findings) findings.push(finding);
   }
-  return { ...joined, histories, skeletons, temporaries, findings };
+  return { ...joined, histories, signatures, skeletons, temporaries, findings };
 }
 
 /** Reads those of some blobs that may be manifests; the rest comes back as `malformed`. */

@@ -72,11 +72,6 @@ export class ShardReader {
         return this.fs.directories(absolute);
       } catch (error) {
         const code = errnoOf(error);
-        if (code === 'ENOTDIR') {
-          this.note('stray', 'damage', path, 'a file where a directory belongs');
-          odd('a file stands where a directory belongs');
-          return undefined;
-        }
         if (code !== 'ELOOP') throw error;
         this.note('symlink', 'damage', path, 'a symbolic link; read, and never changed');
         odd('a symbolic link stands in it');

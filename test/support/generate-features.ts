@@ -95,6 +95,7 @@ const addUploads: AddFeature = (books, repository) => {
   const weekAndDay = new Date(now.getTime() - 8 * 86_400_000);
   builder.upload(repository, id(), { bytes: 100, startedAt: weekAndDay, hashstates: [0, 100] });
   const fresh = id();
+  books.busy.add(repository);
   builder.upload(repository, fresh, { bytes: 50, startedAt: new Date(now.getTime() - 600_000) });
   for (const file of ['data', 'startedat'])
     books.young.push(`repositories/${repository}/_uploads/${fresh}/${file}`);

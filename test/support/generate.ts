@@ -95,6 +95,10 @@ export class Books {
   /** Repositories without a tag: `-m` leaves them alone, so nothing in them is ever dropped. */
   readonly tagless = new Set<string>();
   readonly pushed: Pushed[] = [];
+  /** What the manifests of a repository name, whatever their fate. */
+  readonly named = new Map<string, Set<string>>();
+  /** Repositories with an upload that goes on: earlier parts of the same push stay. */
+  readonly busy = new Set<string>();
   /** Files younger than the grace, relative to `docker/registry/v2`. */
   readonly young: string[] = [];
   readonly bases: Uint8Array[][] = [];
@@ -152,6 +156,9 @@ export class Books {
     const fate = wanted === 'untagged' && this.tagless.has(repository) ? 'kept' : wanted;
     for (const written of manifests) {
       if (canBeSubject) this.pushed.push({ repository, written, fate });
+      const named = this.named.get(repository) ?? new Set();
+      this.named.set(repository, named);
+      for (const digest of [written.digest, ...written.edges]) named.add(digest);
       if (fate === 'garbage') continue;
       const blobs = fate === 'kept' ? this.keptBlobs : this.untaggedBlobs;
       const revisions = fate === 'kept' ? this.keptManifests : this.untaggedManifests;
@@ -163,6 +170,15 @@ export class Books {
   /** Repositories that have tags. */
   tagged(): string[] {
     return this.repositories.filter((repository) => !this.tagless.has(repository));
+  }
+
+  /** What links name that no manifest of their repository does, where an upload goes on. */
+  keepOngoingPushes(): void {
+    for (const repository of this.busy) {
+      for (const digest of this.builder.layerLinks.get(repository) ?? []) {
+        if (this.named.get(repository)?.has(digest) !== true) this.keptBlobs.add(digest);
+      }
+    }
   }
 
   truth(): StoreTruth {
@@ -220,14 +236,12 @@ function chooseShare<T>(prng: Prng, items: readonly T[], share: number): Set<T> 
 
 function pushTags(books: Books): void {
   const { shape, prng, builder } = books;
-  const slots = books
-    .tagged()
-    .flatMap((repository) =>
-      Array.from({ length: shape.tagsPerRepository }, (_, i) => ({
-        repository,
-        tag: i === 0 ? 'latest' : `1.${i}.0`,
-      })),
-    );
+  const slots = books.tagged().flatMap((repository) =>
+    Array.from({ length: shape.tagsPerRepository }, (_, i) => ({
+      repository,
+      tag: i === 0 ? 'latest' : `1.${i}.0`,
+    })),
+  );
   const overwritten = chooseShare(prng, slots, shape.overwritten ?? 0);
   const multiArch = chooseShare(prng, slots, shape.multiArch ?? 0);
   for (const slot of slots) {
@@ -260,6 +274,7 @@ export function generateStore(fs: FsLike, root: string, shape: StoreShape): Stor
     for (let i = Math.ceil(shape.repositories / 5); i > 0; i--) addFeature(books, feature);
   }
   pushOrphans(books);
+  books.keepOngoingPushes();
 
   const { builder, now } = books;
   builder.ageEverything(new Date(now.getTime() - (shape.ageDays ?? 30) * 86_400_000));

@@ -29,6 +29,8 @@ export interface Repository {
   readonly uploads: number[];
   /** Something in it cannot be understood, so it loses nothing. */
   unreadable: boolean;
+  /** A listing of it fails: what it holds is out of sight. */
+  hidden: boolean;
   /** It loses nothing, though all of it can be read: its name is odd, or a symlink leads to it. */
   protected: boolean;
 }
@@ -214,6 +216,7 @@ function readRepository(
     layersReadable: disk.isDirectory(`${path}/_layers`),
     uploads: [],
     unreadable: false,
+    hidden: false,
     protected:
       name.length > 255 || !name.split('/').every((component) => COMPONENT.test(component)),
   };
@@ -222,7 +225,7 @@ function readRepository(
   for (const algorithm of ['sha256', 'sha384', 'sha512']) {
     structure.push(`${manifests}/revisions/${algorithm}`, `${path}/_layers/${algorithm}`);
   }
-  if (structure.some((directory) => disk.isObstacle(directory))) repository.unreadable = true;
+  if (structure.some((directory) => disk.isObstacle(directory))) repository.hidden = true;
   readRevisions(disk, `${manifests}/revisions`, repository, aliases);
   readLayers(disk, `${path}/_layers`, repository, aliases);
   readTags(disk, `${manifests}/tags`, repository);
@@ -246,6 +249,7 @@ function readNamespace(walk: Walk, path: string, name: string): void {
   if (['_manifests', '_layers', '_uploads'].some((reserved) => names.includes(reserved))) {
     const repository = readRepository(disk, path, name, model.aliases);
     if (walk.behind) repository.protected = true;
+    if (repository.hidden) model.incomplete = true;
     model.repositories.push(repository);
   }
   for (const child of names) {

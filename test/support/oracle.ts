@@ -62,7 +62,7 @@ class Oracle {
     this.states = model.repositories.map((repository) => ({
       repository,
       manifests: new Set<string>(),
-      tainted: repository.unreadable || repository.protected,
+      tainted: repository.unreadable || repository.protected || repository.hidden,
       unknown: repository.unreadable,
     }));
     for (const { repository } of this.states) {

@@ -96,15 +96,19 @@ export function digestPath(digest: string): string {
   return digest.replace(':', '/');
 }
 
-/** Sets the mtime and atime of everything below a path, the path itself included. Symlinks are left alone. */
+/**
+ * Sets the mtime and atime of everything below a path, the path itself included. Symlinks are left alone. The path is
+ * a byte string, one character a byte, so that names which are not UTF-8 can be reached.
+ */
 export function setTimesBelow(fs: FsLike, path: string, date: Date): void {
-  const stats = fs.lstatSync(path);
+  const native = Buffer.from(path, 'latin1');
+  const stats = fs.lstatSync(native);
   if (stats.isSymbolicLink()) return;
   if (stats.isDirectory()) {
-    for (const name of fs.readdirSync(path, { encoding: 'latin1' }))
+    for (const name of fs.readdirSync(native, { encoding: 'latin1' }))
       setTimesBelow(fs, `${path}/${String(name)}`, date);
   }
-  fs.utimesSync(path, date, date);
+  fs.utimesSync(native, date, date);
 }
 
 export function descriptor(

@@ -42,6 +42,8 @@ export class StoreBuilder {
   readonly revisions = new Set<string>();
   /** `repo:tag` of every tag written. */
   readonly tags = new Set<string>();
+  /** Digests of the layer links of each repository. */
+  readonly layerLinks = new Map<string, Set<string>>();
   /** Directories known to be there: mkdir is most of the cost of a small store. */
   readonly #made = new Set<string>();
 
@@ -95,6 +97,8 @@ export class StoreBuilder {
 
   layerLink(repository: string, digest: string): void {
     this.writeLink(this.layerLinkPath(repository, digest), digest);
+    const links = this.layerLinks.get(repository) ?? new Set();
+    this.layerLinks.set(repository, links.add(digest));
   }
 
   /**

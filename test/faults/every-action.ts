@@ -1,0 +1,47 @@
+/** A store of some dozens of files whose plan has every kind of action. */
+import nodeFs from 'node:fs';
+import { digestOf, StoreBuilder, type Written } from '../support/store.ts';
+
+/** What makes all of it go. */
+export const FLAGS = ['-m', '--allow', 'drop-dead-tags', '--registry-stopped', '--threads', '1'];
+
+/** Every kind of action that a plan of `FLAGS` has on this store. */
+export const KINDS =
+  'upload temp tag revision tag-index blob layer-link empty-directory repository'.split(' ');
+
+/** Long past every grace; a whole second, so that it can be put back to the nanosecond. */
+export const AGE = new Date('2024-02-01T00:00:00Z');
+
+export interface EveryAction {
+  /** Kept, by `shop/web:1`. */
+  readonly kept: Written;
+  /** Untagged; its signature follows it. */
+  readonly dropped: Written;
+}
+
+export function makeEveryAction(root: string): EveryAction {
+  const store = new StoreBuilder(nodeFs, root);
+  const layer = (name: string): Buffer => Buffer.from(`layer ${name} `.repeat(40));
+  const web = 'shop/web';
+  const dropped = store.image(web, { layers: [layer('old'), layer('base')], tag: '1' });
+  // Tagged again: the older image stays in the history of the tag.
+  const kept = store.image(web, { layers: [layer('base'), layer('new')], tag: '1' });
+  const signature = `${dropped.digest.replace(':', '-')}.sig`;
+  store.image(web, { layers: [layer('signature')], mediaType: 'oci', tag: signature });
+  store.tag(web, 'dead', digestOf('a manifest that was lost'));
+  const deleted = store.image(web, { layers: [layer('deleted')], config: Buffer.from('{"n":1}') });
+  store.deleteRevision(web, deleted.digest);
+  store.upload(web, '11111111-2222-4333-8444-555555555555', {
+    bytes: 100,
+    startedAt: new Date(AGE.getTime() - 86_400_000),
+    hashstates: [0],
+  });
+  store.temp(`${store.blobPath(digestOf('half'))}.11111111-2222-4333-8444-555555555555.tmp`);
+  store.mkdir(store.blobPath(digestOf('lost')).replace('/data', ''));
+  store.layerLink('shop/dead', store.blob(layer('interrupted')));
+  store.mkdir('repositories/old/namespace');
+  const child = store.image('shop/multi', { layers: [layer('base')] });
+  store.index('shop/multi', [child], { tag: '1' });
+  store.ageEverything(AGE);
+  return { kept, dropped };
+}

@@ -1,0 +1,56 @@
+/** Faults at a chosen system call of the program: a shim in C, built once a run, put in by LD_PRELOAD. */
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+/** What building the shim takes, for `describeWithPackages`. */
+export const SHIM_PACKAGES = ['gcc', 'libc6-dev'];
+
+export const FAULTS = ['fail', 'kill-before', 'kill-after'] as const;
+
+/** `fail`: EIO in place of the call. The others: SIGKILL before it, or when it is done. */
+export type Fault = (typeof FAULTS)[number];
+
+export interface Injection {
+  /** Only calls that change something below it count; resolved here. */
+  readonly root: string;
+  /** A file that gets a line for each counted call; not below the root. */
+  readonly report: string;
+  /** Without it the calls are only counted. */
+  readonly fault?: Fault;
+  /** Which call, from 1. */
+  readonly at?: number;
+}
+
+export interface Shim {
+  /** The environment that puts it into a program. */
+  environment(injection: Injection): Record<string, string>;
+  remove(): void;
+}
+
+/** Compiles the shim into a temporary folder. */
+export function buildShim(): Shim {
+  const folder = mkdtempSync(join(tmpdir(), 'regsweep-shim-'));
+  const library = join(folder, 'shim.so');
+  const source = fileURLToPath(new URL('shim.c', import.meta.url));
+  execFileSync('cc', ['-shared', '-fPIC', '-O1', '-Wall', '-Werror', '-o', library, source, '-ldl']);
+  return {
+    environment: ({ root, report, fault, at }) => ({
+      LD_PRELOAD: library,
+      SHIM_ROOT: realpathSync(root),
+      SHIM_REPORT: report,
+      SHIM_MODE: fault ?? 'count',
+      SHIM_AT: String(at ?? 0),
+    }),
+    remove: () => rmSync(folder, { recursive: true }),
+  };
+}
+
+/** The calls that were counted, as `name /path/below/the/root`. */
+export function readCalls(report: string): string[] {
+  return readFileSync(report, 'utf8')
+    .split('\n')
+    .filter((line) => line !== '');
+}

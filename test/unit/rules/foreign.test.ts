@@ -1,0 +1,218 @@
+import nodeFs from 'node:fs';
+import { memfs } from 'memfs';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { makeReadFs } from '../../../src/fs/node-fs.ts';
+import { openRoot } from '../../../src/scan/root.ts';
+import type { StoreRoot } from '../../../src/scan/root.ts';
+import { plan as planByCommand, regsweep } from '../../support/cli.ts';
+import { StoreBuilder } from '../../support/store.ts';
+import type { FsLike } from '../../support/store.ts';
+import { asNodeFs } from '../../support/survey.ts';
+import { image, layer, newStoreOnDisk } from './bench.ts';
+
+async function open(
+  store: StoreBuilder,
+  argument: string,
+  env: Readonly<Record<string, string>> = {},
+): Promise<StoreRoot> {
+  return await openRoot(makeReadFs(asNodeFs(store.fs)), argument, { env, allowMounts: [] });
+}
+
+function storeAt(root: string): StoreBuilder {
+  const store = new StoreBuilder(memfs().fs, root);
+  image(store, 'a', 'latest');
+  return store;
+}
+
+const config = (root: string, rest = ''): string =>
+  `version: 0.1\nstorage:\n  filesystem:\n    rootdirectory: ${root}\n${rest}`;
+
+describe('ROOT', () => {
+  it('is a rootdirectory, its docker/registry/v2, or a config.yml', async () => {
+    const store = storeAt('/data/registry');
+    store.fs.writeFileSync('/config.yml', config('/data/registry'));
+    for (const argument of ['/data/registry', '/data/registry/', store.base, '/config.yml']) {
+      expect(await open(store, argument), argument).toMatchObject({
+        root: '/data/registry',
+        base: '/data/registry/docker/registry/v2',
+        foreign: undefined,
+      });
+    }
+  });
+
+  it("the environment's rootdirectory wins, as it does for the registry", async () => {
+    const store = storeAt('/data/registry');
+    store.fs.writeFileSync('/config.yml', config('/nowhere'));
+    const env = { REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY: '/data/registry' };
+    expect((await open(store, '/config.yml', env)).root).toBe('/data/registry');
+  });
+
+  it('may be a symlink; blobs and repositories may not', async () => {
+    const store = storeAt('/data/registry');
+    store.fs.symlinkSync('/data/registry', '/link');
+    expect((await open(store, '/link')).root).toBe('/data/registry');
+    store.fs.mkdirSync('/other', { recursive: true });
+    store.fs.rmSync(`${store.base}/repositories`, { recursive: true, force: true });
+    store.fs.symlinkSync('/other', `${store.base}/repositories`);
+    await expect(open(store, '/data/registry')).rejects.toMatchObject({ code: 'refused' });
+  });
+
+  it.each([
+    [
+      'registry v1',
+      (fs: FsLike) => {
+        fs.mkdirSync('/x/images/abc', { recursive: true });
+        fs.mkdirSync('/x/repositories/library/busybox', { recursive: true });
+        fs.writeFileSync('/x/repositories/library/busybox/_index_images', '[]');
+      },
+      /v1/,
+    ],
+    [
+      'an OCI image layout',
+      (fs: FsLike) => {
+        fs.mkdirSync('/x/blobs/sha256', { recursive: true });
+        fs.writeFileSync('/x/oci-layout', '{}');
+      },
+      /OCI image layout/,
+    ],
+    [
+      'an empty directory',
+      (fs: FsLike) => fs.mkdirSync('/x', { recursive: true }),
+      /holds no registry/,
+    ],
+    ['nothing', () => undefined, /no such root/],
+    [
+      'a v2 directory with nothing in it',
+      (fs: FsLike) => fs.mkdirSync('/x/docker/registry/v2', { recursive: true }),
+      /empty registry/,
+    ],
+  ])('%s is no store', async (_, arrange, message) => {
+    const store = storeAt('/r');
+    arrange(store.fs);
+    await expect(open(store, '/x')).rejects.toMatchObject({
+      code: 'no-store',
+      message: expect.stringMatching(message) as string,
+    });
+  });
+});
+
+describe('stores whose roots are elsewhere', () => {
+  it('Harbor, by the realm of its configuration', async () => {
+    const store = storeAt('/storage');
+    const auth = 'auth:\n  htpasswd:\n    realm: harbor-registry-basic-realm\n';
+    store.fs.writeFileSync('/config.yml', config('/storage', auth));
+    expect((await open(store, '/config.yml')).foreign?.kind).toBe('harbor');
+  });
+
+  it.each([
+    [['database', 'redis', 'job_logs'], 'harbor'],
+    [['database', 'job_logs'], 'harbor'],
+    [['redis'], undefined],
+  ])('Harbor, by what is beside the root: %j', async (siblings, kind) => {
+    const store = storeAt('/data/registry');
+    for (const name of siblings) store.fs.mkdirSync(`/data/${name}`, { recursive: true });
+    expect((await open(store, '/data/registry')).foreign?.kind).toBe(kind);
+  });
+
+  it("GitLab's registry with its database, by its lock file", async () => {
+    const store = storeAt('/r');
+    store.fs.mkdirSync('/r/docker/registry/lockfiles', { recursive: true });
+    store.fs.writeFileSync('/r/docker/registry/lockfiles/filesystem-in-use', '');
+    expect((await open(store, '/r')).foreign).toBeUndefined();
+    store.fs.writeFileSync('/r/docker/registry/lockfiles/database-in-use', '');
+    expect((await open(store, '/r')).foreign?.kind).toBe('gitlab');
+  });
+
+  it('a pull-through cache, by its configuration or its scheduler', async () => {
+    const store = storeAt('/r');
+    store.fs.writeFileSync(
+      '/config.yml',
+      config('/r', 'proxy:\n  remoteurl: https://registry-1.docker.io\n'),
+    );
+    expect((await open(store, '/config.yml')).foreign?.kind).toBe('cache');
+    store.fs.writeFileSync('/r/scheduler-state.json', '{}');
+    expect((await open(store, '/r')).foreign?.kind).toBe('cache');
+  });
+});
+
+describe('the command on such stores', () => {
+  const stores: { remove(): void }[] = [];
+  let root = '';
+  let store: StoreBuilder;
+  let orphan = '';
+  let pushed = '';
+  beforeAll(() => {
+    const made = newStoreOnDisk();
+    stores.push(made);
+    ({ root } = made);
+    store = made;
+    image(store, 'a');
+    image(store, 'a', 'latest');
+    pushed = store.blob(layer());
+    store.layerLink('a', pushed);
+    orphan = store.blob(layer());
+    store.ageEverything(new Date(Date.now() - 30 * 86_400_000));
+  });
+  afterAll(() => {
+    for (const made of stores) made.remove();
+  });
+
+  it.each([['a cache', 'scheduler-state.json', 'pull-through']])(
+    '%s: -m is refused, without it only what nothing links goes',
+    async (_, sign, word) => {
+      nodeFs.writeFileSync(`${root}/${sign}`, '{}');
+      try {
+        const refused = await regsweep(['plan', root, '-m']);
+        expect(refused.code).toBe(3);
+        expect(refused.stderr).toContain(word);
+        expect([...(await planByCommand(root)).blobs.keys()]).toEqual([orphan]);
+        const { blobs, report } = await planByCommand(root, ['-m', '--disk-is-authority']);
+        expect(blobs.has(pushed)).toBe(true);
+        expect(report.manifests.dropped).toBe(1);
+      } finally {
+        nodeFs.rmSync(`${root}/${sign}`);
+      }
+    },
+  );
+
+  it('Harbor: -m is refused, without it only what nothing links goes', async () => {
+    const file = `${root}/config.yml`;
+    nodeFs.writeFileSync(
+      file,
+      config(root, 'auth:\n  htpasswd:\n    realm: harbor-registry-basic-realm\n'),
+    );
+    const refused = await regsweep(['plan', file, '-m']);
+    expect(refused.code).toBe(3);
+    expect(refused.stderr).toContain('Harbor');
+    expect([...(await planByCommand(file)).blobs.keys()]).toEqual([orphan]);
+  });
+
+  it('GitLab with its database: nothing is planned', async () => {
+    const folder = `${root}/docker/registry/lockfiles`;
+    nodeFs.mkdirSync(folder);
+    nodeFs.writeFileSync(`${folder}/database-in-use`, '');
+    const run = await regsweep(['plan', root]);
+    nodeFs.rmSync(folder, { recursive: true });
+    expect(run.code).toBe(3);
+    expect(run.stderr).toContain('GitLab');
+  });
+
+  it('blobs without any repository: refused', async () => {
+    const empty = newStoreOnDisk();
+    stores.push(empty);
+    empty.blob(layer());
+    const run = await regsweep(['plan', empty.root]);
+    expect(run.code).toBe(3);
+    expect(run.stderr).toContain('not one repository');
+  });
+
+  it('registry v1: said, and refused', async () => {
+    const old = newStoreOnDisk();
+    stores.push(old);
+    nodeFs.mkdirSync(`${old.root}/v1/images/abc`, { recursive: true });
+    nodeFs.mkdirSync(`${old.root}/v1/repositories/library`, { recursive: true });
+    const run = await regsweep(['plan', `${old.root}/v1`]);
+    expect(run.code).toBe(2);
+    expect(run.stderr).toContain('v1');
+  });
+});

@@ -1,0 +1,327 @@
+import nodeFs from 'node:fs';
+import { afterEach, describe, expect, it } from 'vitest';
+import { digestOf, digestPath } from '../../support/store.ts';
+import type { StoreBuilder } from '../../support/store.ts';
+import {
+  FUTURE,
+  NOW,
+  OLD,
+  age,
+  closure,
+  codes,
+  image,
+  layer,
+  newStore,
+  newStoreOnDisk,
+  ofKind,
+  plan,
+  sorted,
+} from './bench.ts';
+
+const ID = '01234567-89ab-4cde-8f01-23456789abcd';
+const HOUR = 3_600_000;
+
+/** A layer that was pushed to `a`, and no manifest after it. */
+function interrupted(store: StoreBuilder): string {
+  const digest = store.blob(layer());
+  store.layerLink('a', digest);
+  return digest;
+}
+
+describe('rule 12: layer links', () => {
+  it('go when no surviving manifest of that repository needs them, though the blob stays', async () => {
+    const store = newStore();
+    const shared = layer();
+    store.image('b', { layers: [shared], config: layer(), tag: 'latest' });
+    image(store, 'a', 'latest');
+    store.layerLink('a', digestOf(shared));
+    age(store);
+    const planned = await plan(store);
+    expect(ofKind(planned, 'layer-link')).toEqual([
+      { kind: 'layer-link', repository: 'a', digest: digestOf(shared) },
+    ]);
+    expect(planned.planned.size).toBe(0);
+  });
+
+  it('stay within the grace', async () => {
+    const store = newStore();
+    const shared = layer();
+    store.image('b', { layers: [shared], config: layer(), tag: 'latest' });
+    image(store, 'a', 'latest');
+    store.layerLink('a', digestOf(shared));
+    age(store, [store.layerLinkPath('a', digestOf(shared))]);
+    expect(ofKind(await plan(store), 'layer-link')).toEqual([]);
+  });
+
+  it.each([
+    ['young by its startedat', new Date(NOW.getTime() - HOUR), true],
+    ['old by its startedat', new Date(NOW.getTime() - 169 * HOUR), false],
+    ['without one, and old', undefined, false],
+  ])('with an upload in progress there: %s', async (_, startedAt, stays) => {
+    const store = newStore();
+    image(store, 'a', 'latest');
+    const pushed = interrupted(store);
+    store.upload('a', ID, startedAt === undefined ? { bytes: 9 } : { bytes: 9, startedAt });
+    age(store);
+    const planned = await plan(store);
+    expect(ofKind(planned, 'layer-link')).toHaveLength(stays ? 0 : 1);
+    expect(ofKind(planned, 'upload')).toHaveLength(stays ? 0 : 1);
+    expect(planned.planned.has(pushed)).toBe(!stays);
+  });
+
+  it('an upload in another repository protects nothing here', async () => {
+    const store = newStore();
+    image(store, 'a', 'latest');
+    const pushed = interrupted(store);
+    store.upload('b', ID, { bytes: 9, startedAt: NOW });
+    age(store);
+    expect((await plan(store)).planned).toEqual(new Set([pushed]));
+  });
+
+  it('a manifest of the 2.1 era that only a layer link names is a revision', async () => {
+    const store = newStore();
+    const old = store.schema1('a', { layers: [layer()], revision: false });
+    store.layerLink('a', old.digest);
+    const orphan = store.blob(layer());
+    age(store);
+    const planned = await plan(store);
+    expect(sorted(planned.planned)).toEqual([orphan]);
+    expect(ofKind(planned, 'layer-link')).toEqual([]);
+  });
+
+  it('a config, which is JSON too, is none', async () => {
+    const store = newStore();
+    const inner = store.blob(layer());
+    const config = store.blob(JSON.stringify({ architecture: 'amd64', x: { digest: inner } }));
+    store.layerLink('a', config);
+    image(store, 'a', 'latest');
+    age(store);
+    expect(sorted((await plan(store)).planned)).toEqual(sorted([inner, config]));
+  });
+
+  it('pushed by sha512: both links and the blob stay while the manifest names it', async () => {
+    const store = newStore();
+    const bytes = layer();
+    const alias = store.sha512Layer('a', bytes);
+    const { digest } = store.image('a', { layers: [alias], config: layer(), tag: 'latest' });
+    age(store);
+    const planned = await plan(store, { untagged: true });
+    expect(planned.planned.size).toBe(0);
+    expect(ofKind(planned, 'layer-link')).toEqual([]);
+    store.deleteRevision('a', digest);
+    store.fs.rmSync(`${store.base}/${store.tagPath('a', 'latest')}`, {
+      recursive: true,
+      force: true,
+    });
+    age(store);
+    expect((await plan(store)).planned.has(digestOf(bytes))).toBe(true);
+  });
+});
+
+describe('rule 13: grace', () => {
+  it('an interrupted push stays while the newest of its data and links is young', async () => {
+    for (const young of ['link', 'data', 'other link', 'none'] as const) {
+      const store = newStore();
+      image(store, 'a', 'latest');
+      const pushed = interrupted(store);
+      store.layerLink('b', pushed);
+      const path = {
+        link: [store.layerLinkPath('a', pushed)],
+        data: [store.blobPath(pushed)],
+        'other link': [store.layerLinkPath('b', pushed)],
+        none: [],
+      }[young];
+      age(store, path);
+      const planned = await plan(store);
+      expect(planned.planned.has(pushed), young).toBe(young === 'none');
+      expect(planned.garbage.graced.size, young).toBe(young === 'none' ? 0 : 1);
+      expect((await plan(store, { graceMs: 0 })).planned.has(pushed), young).toBe(true);
+    }
+  });
+
+  it('a blob without any link needs none', async () => {
+    const store = newStore();
+    image(store, 'a', 'latest');
+    const orphan = store.blob(layer());
+    age(store, [store.blobPath(orphan)]);
+    expect((await plan(store)).planned).toEqual(new Set([orphan]));
+  });
+
+  it('push, delete, collect: everything goes at once', async () => {
+    const store = newStore();
+    image(store, 'a', 'latest');
+    const deleted = image(store, 'a');
+    store.deleteRevision('a', deleted.digest);
+    // Everything happened just now.
+    store.ageEverything(NOW);
+    expect(sorted((await plan(store)).planned)).toEqual(sorted(closure(deleted)));
+  });
+
+  it('a deleted index frees its children, which were deleted too, and what they name', async () => {
+    const store = newStore();
+    image(store, 'a', 'latest');
+    const child = image(store, 'a');
+    const index = store.index('a', [child]);
+    for (const { digest } of [child, index]) store.deleteRevision('a', digest);
+    store.ageEverything(NOW);
+    expect(sorted((await plan(store)).planned)).toEqual(sorted([index.digest, ...closure(child)]));
+  });
+
+  it("another repository's deletion does not explain a link here", async () => {
+    const store = newStore();
+    image(store, 'a', 'latest');
+    const deleted = image(store, 'b');
+    image(store, 'b', 'latest');
+    store.deleteRevision('b', deleted.digest);
+    store.layerLink('a', deleted.edges[1] as string);
+    store.ageEverything(NOW);
+    const planned = await plan(store);
+    expect(planned.planned).toEqual(new Set([deleted.digest, deleted.edges[0]]));
+  });
+
+  it('times in the future count as now', async () => {
+    const store = newStore();
+    image(store, 'a', 'latest');
+    const untagged = image(store, 'a');
+    const pushed = interrupted(store);
+    age(store);
+    store.setTimes(store.revisionPath('a', untagged.digest), FUTURE);
+    store.setTimes(store.layerLinkPath('a', pushed), FUTURE);
+    const planned = await plan(store, { untagged: true });
+    expect(planned.dropped.size + planned.planned.size).toBe(0);
+    const withoutGrace = await plan(store, { untagged: true, graceMs: 0 });
+    expect(withoutGrace.dropped.size, 'no grace, no protection').toBe(1);
+    expect(withoutGrace.planned.has(pushed)).toBe(true);
+  });
+});
+
+describe('rule 14: leftovers', () => {
+  it('an empty repository goes, its namespace with it; a parent of another stays', async () => {
+    const store = newStore();
+    for (const name of ['team/empty', 'team']) {
+      store.mkdir(`repositories/${name}/_layers/sha256`);
+      store.mkdir(`repositories/${name}/_uploads`);
+    }
+    image(store, 'team/full', 'latest');
+    age(store);
+    const planned = await plan(store);
+    expect(ofKind(planned, 'repository')).toMatchObject([
+      { repository: 'team/empty', nested: false },
+      { repository: 'team', nested: true },
+    ]);
+  });
+
+  it('a repository is emptied by this plan and goes in it', async () => {
+    const store = newStore();
+    const deleted = image(store, 'dead');
+    store.deleteRevision('dead', deleted.digest);
+    image(store, 'a', 'latest');
+    age(store);
+    const planned = await plan(store);
+    expect(ofKind(planned, 'repository')).toMatchObject([{ repository: 'dead' }]);
+    expect(sorted(planned.planned)).toEqual(sorted(closure(deleted)));
+  });
+
+  it('empty namespaces go, the deepest first', async () => {
+    const store = newStore();
+    image(store, 'a', 'latest');
+    store.mkdir('repositories/x/y/z');
+    age(store);
+    expect(ofKind(await plan(store), 'empty-directory')).toEqual(
+      ['x/y/z', 'x/y', 'x'].map((name) => ({
+        kind: 'empty-directory',
+        path: `repositories/${name}`,
+      })),
+    );
+  });
+
+  it('temporary files and directories of blobs without data go', async () => {
+    const store = newStore();
+    image(store, 'a', 'latest');
+    const digest = digestOf('never');
+    const directory = store.blobPath(digest).slice(0, -5);
+    store.temp(`${directory}/data.${ID}.tmp`);
+    const link = `repositories/a/_layers/${digestPath(digestOf('other'))}`;
+    store.temp(`${link}/link.${ID}.tmp`);
+    age(store);
+    const planned = await plan(store);
+    expect(ofKind(planned, 'temp')).toMatchObject([
+      { path: `${directory}/data.${ID}.tmp`, bytes: 4 },
+      { path: `${link}/link.${ID}.tmp`, bytes: 4 },
+    ]);
+    const paths = ofKind(planned, 'empty-directory').map((action) =>
+      'path' in action ? action.path : '',
+    );
+    expect(sorted(paths as string[])).toEqual(sorted([directory, link]));
+    expect(planned.planned.size).toBe(0);
+  });
+
+  it("somebody else's file stays, and so does what it is in", async () => {
+    const store = newStore();
+    image(store, 'a', 'latest');
+    const directory = store.blobPath(digestOf('never')).slice(0, -5);
+    store.writeFile(`${directory}/notes.txt`, 'mine');
+    store.writeFile('repositories/empty/_layers/README', 'mine');
+    age(store);
+    const planned = await plan(store);
+    expect(planned.actions).toEqual([]);
+  });
+
+  it('old uploads go with everything in them; one with a stray inside stays', async () => {
+    const store = newStore();
+    image(store, 'a', 'latest');
+    store.upload('a', ID, { bytes: 100, startedAt: OLD, hashstates: [0, 100] });
+    store.upload('b', ID, { bytes: 100, startedAt: OLD });
+    store.writeFile(`repositories/b/_uploads/${ID}/notes.txt`, 'mine');
+    age(store);
+    expect(ofKind(await plan(store), 'upload')).toMatchObject([{ repository: 'a', id: ID }]);
+    const younger = { uploadsOlderThanMs: 100 * 24 * HOUR };
+    expect(ofKind(await plan(store, younger), 'upload')).toEqual([]);
+  });
+
+  it('stale history goes where a repository loses something', async () => {
+    const store = newStore();
+    const older = image(store, 'a', 'latest');
+    image(store, 'a', 'latest');
+    age(store);
+    const planned = await plan(store, { untagged: true });
+    expect(ofKind(planned, 'tag-index')).toEqual([
+      { kind: 'tag-index', repository: 'a', tag: 'latest', digest: older.digest },
+    ]);
+  });
+
+  it('a dead tag is told of and stays', async () => {
+    const store = newStore();
+    image(store, 'a', 'latest');
+    store.tag('a', 'dead', digestOf('nothing'));
+    age(store);
+    const planned = await plan(store, { untagged: true });
+    expect(codes(planned)).toEqual(['dead-tag']);
+    expect(ofKind(planned, 'tag')).toEqual([]);
+  });
+});
+
+describe('rule 15: bytes', () => {
+  const stores: { remove(): void }[] = [];
+  afterEach(() => {
+    for (const store of stores.splice(0)) store.remove();
+  });
+
+  it('size and allocated blocks; a hard link elsewhere means that nothing is freed', async () => {
+    const store = newStoreOnDisk();
+    stores.push(store);
+    image(store, 'a', 'latest');
+    const [alone, shared] = [
+      store.blob(Buffer.alloc(10_000, 1)),
+      store.blob(Buffer.alloc(9_000, 2)),
+    ];
+    nodeFs.linkSync(`${store.base}/${store.blobPath(shared)}`, `${store.root}/elsewhere`);
+    age(store);
+    const { garbage, planned } = await plan(store);
+    expect(sorted(planned)).toEqual(sorted([alone, shared]));
+    expect([...garbage.blobs.bytes]).toEqual([10_000, 9_000]);
+    expect([...garbage.blobs.shared]).toEqual([0, 1]);
+    const { blocks } = nodeFs.statSync(`${store.base}/${store.blobPath(alone)}`);
+    expect(garbage.blobs.allocated[0]).toBe(blocks * 512);
+  });
+});

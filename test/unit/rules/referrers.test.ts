@@ -1,0 +1,152 @@
+import { describe, expect, it } from 'vitest';
+import { MEDIA, digestOf } from '../../support/store.ts';
+import type { StoreBuilder, Written } from '../../support/store.ts';
+import { age, closure, codes, image, layer, newStore, ofKind, plan, sorted } from './bench.ts';
+
+function referrer(
+  store: StoreBuilder,
+  repository: string,
+  subject: Written,
+  tag?: string,
+): Written {
+  const options = { layers: [layer()], config: layer(), subject };
+  return store.image(repository, tag === undefined ? options : { ...options, tag });
+}
+
+describe('rule 6: subject is a weak reverse edge', () => {
+  it('a live subject keeps its referrers, and theirs, wherever they are', async () => {
+    const store = newStore();
+    const subject = image(store, 'a', 'latest');
+    const first = referrer(store, 'b', subject);
+    referrer(store, 'c', first);
+    image(store, 'b', 'other');
+    image(store, 'c', 'other');
+    age(store);
+    const planned = await plan(store, { untagged: true });
+    expect(planned.dropped.size + planned.planned.size).toBe(0);
+  });
+
+  it('a referrer does not keep its subject', async () => {
+    const store = newStore();
+    const subject = image(store, 'a');
+    referrer(store, 'a', subject, 'sbom');
+    age(store);
+    const planned = await plan(store, { untagged: true });
+    expect(sorted(planned.dropped)).toEqual([`a@${subject.digest}`]);
+    expect(sorted(planned.planned)).toEqual(sorted(closure(subject)));
+  });
+
+  it('a dropped subject takes its untagged referrers along', async () => {
+    const store = newStore();
+    const subject = image(store, 'a');
+    const first = referrer(store, 'a', subject);
+    const second = referrer(store, 'a', first);
+    image(store, 'a', 'latest');
+    age(store);
+    const planned = await plan(store, { untagged: true });
+    expect(sorted(planned.planned)).toEqual(sorted(closure(subject, first, second)));
+  });
+
+  it('referrers in a circle end, and live or die together', async () => {
+    // No two digests can name each other, but two subjects by case can: what is tried is a long way round.
+    const store = newStore();
+    const subject = image(store, 'a', 'latest');
+    let last = subject;
+    for (let i = 0; i < 100; i++) last = referrer(store, 'a', last);
+    // The last names the first again, as a subject and as a child.
+    store.index('a', [subject], { subject: last });
+    age(store);
+    const planned = await plan(store, { untagged: true });
+    expect(planned.dropped.size + planned.planned.size).toBe(0);
+  });
+
+  it('a subject that is absent: the referrer goes if untagged, in no index and past the grace', async () => {
+    const store = newStore();
+    const absent = { digest: digestOf('gone'), size: 4, mediaType: MEDIA.ociManifest, edges: [] };
+    const loose = referrer(store, 'a', absent);
+    referrer(store, 'a', absent, 'tagged');
+    store.index('a', [referrer(store, 'a', absent)], { tag: 'index' });
+    const young = referrer(store, 'a', absent);
+    age(store, [store.revisionPath('a', young.digest)]);
+    const planned = await plan(store, { untagged: true });
+    expect(sorted(planned.dropped)).toEqual([`a@${loose.digest}`]);
+    expect((await plan(store)).dropped.size).toBe(0);
+  });
+});
+
+describe('rule 7: fallback tags', () => {
+  const forms = ['', '.sig', '.att', '.sbom'];
+
+  it.each(forms)('sha256-<hex>%s stays while its subject does, in any repository', async (form) => {
+    for (const repository of ['a', 'b']) {
+      const store = newStore();
+      const subject = image(store, 'a', 'latest');
+      image(store, repository, `sha256-${subject.digest.slice(7)}${form}`);
+      image(store, 'b', 'latest');
+      age(store);
+      const planned = await plan(store, { untagged: true });
+      expect(planned.dropped.size + planned.planned.size).toBe(0);
+      expect(codes(planned)).toEqual([]);
+    }
+  });
+
+  it.each(forms)('sha256-<hex>%s goes with the subject that this plan drops', async (form) => {
+    const store = newStore();
+    const subject = image(store, 'a');
+    const tag = `sha256-${subject.digest.slice(7)}${form}`;
+    const signature = image(store, 'a', tag);
+    image(store, 'a', 'latest');
+    age(store);
+    const planned = await plan(store, { untagged: true });
+    expect(sorted(planned.planned)).toEqual(sorted(closure(subject, signature)));
+    expect(ofKind(planned, 'tag')).toMatchObject([{ repository: 'a', tag }]);
+    expect((await plan(store)).planned.size).toBe(0);
+  });
+
+  it('its subject found nowhere, it is told of and stays', async () => {
+    const store = newStore();
+    image(store, 'a', `sha256-${'0'.repeat(64)}.sig`);
+    image(store, 'a', 'latest');
+    age(store);
+    const planned = await plan(store, { untagged: true });
+    expect(planned.dropped.size + planned.planned.size).toBe(0);
+    expect(codes(planned)).toEqual(['orphan-referrer-tag']);
+  });
+
+  it('of a deleted subject likewise', async () => {
+    const store = newStore();
+    const subject = image(store, 'a');
+    const signature = image(store, 'a', `sha256-${subject.digest.slice(7)}.sig`);
+    image(store, 'a', 'latest');
+    store.deleteRevision('a', subject.digest);
+    age(store);
+    const planned = await plan(store, { untagged: true });
+    expect(planned.planned).toEqual(new Set(closure(subject)));
+    expect(closure(signature).some((digest) => planned.planned.has(digest))).toBe(false);
+    expect(codes(planned)).toEqual(['orphan-referrer-tag']);
+  });
+
+  it('a name that only looks like one is a tag like any other', async () => {
+    const store = newStore();
+    const subject = image(store, 'a');
+    const hex = subject.digest.slice(7);
+    const names = [`sha256-${hex}.txt`, `sha256-${hex.slice(1)}`, `md5-${hex}`, `sha256_${hex}`];
+    for (const name of names) image(store, 'a', name);
+    age(store);
+    const planned = await plan(store, { untagged: true });
+    expect(sorted(planned.dropped)).toEqual([`a@${subject.digest}`]);
+    expect(ofKind(planned, 'tag')).toEqual([]);
+  });
+
+  it('two of them on one manifest: it stays while either subject does', async () => {
+    const store = newStore();
+    const alive = image(store, 'a', 'latest');
+    const dropped = image(store, 'a');
+    const signature = image(store, 'a', `sha256-${alive.digest.slice(7)}.sig`);
+    store.tag('a', `sha256-${dropped.digest.slice(7)}.sig`, signature.digest);
+    age(store);
+    const planned = await plan(store, { untagged: true });
+    expect(sorted(planned.dropped)).toEqual([`a@${dropped.digest}`]);
+    expect(ofKind(planned, 'tag')).toHaveLength(1);
+  });
+});

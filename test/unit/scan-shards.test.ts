@@ -1,0 +1,293 @@
+import { describe, expect, it } from 'vitest';
+import { makeReadFs } from '../../src/fs/node-fs.ts';
+import type { ReadFs } from '../../src/fs/read-fs.ts';
+import { PACKED, packHex, unpackDigest } from '../../src/registry/digest.ts';
+import type { Digest } from '../../src/registry/digest.ts';
+import { KIND } from '../../src/registry/media-type.ts';
+import { BARE, BLOB } from '../../src/scan/detail-shard.ts';
+import { discover } from '../../src/scan/discovery.ts';
+import { READ, REVISION, TAG } from '../../src/scan/facts.ts';
+import { runTask } from '../../src/scan/handlers.ts';
+import { NOTHING } from '../../src/scan/scan.ts';
+import { ShardReader } from '../../src/scan/shard.ts';
+import { digestOf, digestPath } from '../support/store.ts';
+import type { StoreBuilder } from '../support/store.ts';
+import { asNodeFs } from '../support/survey.ts';
+import { OLD, image, layer, newStore } from './rules/bench.ts';
+
+function reading(store: StoreBuilder): {
+  fs: ReadFs;
+  context: { base: string; writeOff: string[] };
+} {
+  return { fs: makeReadFs(asNodeFs(store.fs)), context: { base: store.base, writeOff: [] } };
+}
+
+function pack(...digests: readonly string[]): Uint8Array {
+  const packed = new Uint8Array(digests.length * PACKED);
+  digests.forEach((digest, i) => packHex(digest, 7, packed, i * PACKED));
+  return packed;
+}
+
+function unpack(packed: Uint8Array): string[] {
+  return Array.from({ length: packed.length / PACKED }, (_, i) => unpackDigest(packed, i * PACKED));
+}
+
+describe('discovery', () => {
+  it('finds what has _manifests, _layers or _uploads, nested too, in order', () => {
+    const store = newStore();
+    for (const path of [
+      'b/_layers',
+      'a/_manifests',
+      'a/b/c/_uploads',
+      'a/b/c/_layers',
+      '_trash/x/_layers',
+      'e/f',
+    ]) {
+      store.mkdir(`repositories/${path}`);
+    }
+    store.writeFile('repositories/.DS_Store', 'x');
+    const { fs, context } = reading(store);
+    const reader = new ShardReader(fs, context);
+    const { repositories, empty } = discover(reader);
+    expect(repositories).toEqual([
+      { path: 'a', marks: ['_manifests'], frozen: undefined },
+      { path: 'a/b/c', marks: ['_layers', '_uploads'], frozen: undefined },
+      { path: 'b', marks: ['_layers'], frozen: undefined },
+    ]);
+    expect(empty).toEqual(['e/f', 'e']);
+    expect(reader.findings.map(({ code, path }) => `${code} ${path}`).sort()).toEqual([
+      'stray repositories/.DS_Store',
+      'stray repositories/_trash',
+    ]);
+  });
+
+  it.each(['Shop/Web', 'a b', 'x\ny', '*', '[ab]', '{a,b}', '!a', '.hidden', '@(a)', "it's"])(
+    'finds %j, and it is kept whole',
+    (name) => {
+      const store = newStore();
+      store.mkdir(`repositories/${name}/_layers`);
+      const { fs, context } = reading(store);
+      const { repositories } = discover(new ShardReader(fs, context));
+      expect(repositories).toMatchObject([{ path: name, frozen: expect.any(String) as string }]);
+    },
+  );
+});
+
+describe('the shard of repositories', () => {
+  it('reads revisions, tags, layer links and uploads', () => {
+    const store = newStore();
+    const tagged = image(store, 'a', 'latest');
+    const deleted = image(store, 'a');
+    store.deleteRevision('a', deleted.digest);
+    store.tag('a', 'broken', tagged.digest);
+    store.writeLink('repositories/a/_manifests/tags/broken/current/link', '');
+    store.upload('a', '01234567-89ab-4cde-8f01-23456789abcd', { bytes: 5, startedAt: OLD });
+    store.ageEverything(OLD);
+    const { fs, context } = reading(store);
+    const repositories = [
+      { path: 'a', marks: ['_layers', '_manifests', '_uploads'], frozen: undefined },
+      { path: 'none', marks: ['_layers', '_manifests'], frozen: undefined },
+    ];
+    const facts = runTask(fs, 'repositories', { ...context, repositories, tagTimes: true });
+    expect([...facts.counts]).toEqual([2, 2, 4, 0, 0, 0]);
+    expect([...facts.layersListed]).toEqual([1, 0]);
+    const flags = new Map(
+      unpack(facts.revisions).map((digest, i) => [digest, facts.revisionFlags[i]]),
+    );
+    expect(flags.get(tagged.digest)).toBe(REVISION.linked);
+    expect(flags.get(deleted.digest)).toBe(REVISION.bare);
+    const tags = new Map(facts.tagNames.map((name, i) => [name, facts.tagFlags[i]]));
+    expect(Object.fromEntries(tags)).toEqual({ latest: TAG.good, broken: TAG.unreadable });
+    expect([...facts.tagTimes]).toEqual([OLD.getTime(), OLD.getTime()]);
+    expect(facts.uploads).toMatchObject([{ repository: 0, startedMs: OLD.getTime() }]);
+    expect(facts.findings.map(({ code }) => code)).toEqual(['empty-link']);
+    expect(facts.frozen).toEqual([]);
+  });
+
+  it('reads the link where the algorithm is not sha256', () => {
+    const store = newStore();
+    const bytes = layer();
+    const alias = store.sha512Layer('a', bytes);
+    const broken = digestOf('x', 'sha512');
+    store.writeLink(`repositories/a/_layers/${digestPath(broken)}/link`, '');
+    const { fs, context } = reading(store);
+    const repositories = [{ path: 'a', marks: ['_layers'], frozen: undefined }];
+    const facts = runTask(fs, 'repositories', { ...context, repositories, tagTimes: false });
+    const byName = new Map(
+      facts.aliases.map(({ name, target }) => [name as string, target as string | undefined]),
+    );
+    expect(byName).toEqual(
+      new Map([
+        [alias, digestOf(bytes)],
+        [broken, undefined],
+      ]),
+    );
+    expect(facts.frozen).toHaveLength(1);
+  });
+});
+
+describe('the shard of blobs', () => {
+  it('takes directories for digests, and leaves the rest', () => {
+    const store = newStore();
+    const digest = store.blob(layer());
+    const prefix = digest.slice(7, 9);
+    for (const stray of [
+      'README',
+      'f'.repeat(63),
+      `${prefix === '00' ? '11' : '00'}${'0'.repeat(62)}`,
+    ]) {
+      store.mkdir(`blobs/sha256/${prefix}/${stray}`);
+    }
+    store.writeFile(`blobs/sha256/${prefix}/file`, '');
+    const { fs, context } = reading(store);
+    const facts = runTask(fs, 'blobs', { ...context, prefixes: [prefix, 'no'] });
+    expect(unpack(facts.digests)).toEqual([digest]);
+    expect(facts.findings).toHaveLength(4);
+  });
+});
+
+describe('the shard of manifests', () => {
+  it('hashes before it believes, and says how each reading ended', () => {
+    const store = newStore();
+    const { digest: good } = image(store, 'a');
+    const texts = ['[1]', ' {"layers":[]}', 'corrupt', 'empty'];
+    const [array, spaced, corrupt, empty] = texts.map((text) => store.blob(text)) as [
+      string,
+      string,
+      string,
+      string,
+    ];
+    store.fs.writeFileSync(`${store.base}/${store.blobPath(corrupt)}`, 'other');
+    store.fs.writeFileSync(`${store.base}/${store.blobPath(empty)}`, '');
+    const large = store.blob(Buffer.alloc(9 * 1024 * 1024, 32));
+    const medium = store.blob(`{"layers":[]}${' '.repeat(100_000)}`);
+    const nothing = store.blob('');
+    const asked = [good, array, spaced, corrupt, empty, large, medium, nothing, digestOf('absent')];
+    const { fs, context } = reading(store);
+    const facts = runTask(fs, 'manifests', {
+      ...context,
+      digests: pack(...asked),
+      onlyLikely: false,
+    });
+    expect([...facts.status]).toEqual([
+      READ.good,
+      READ.malformed,
+      READ.good,
+      READ.corrupt,
+      READ.empty,
+      READ.oversized,
+      READ.good,
+      READ.malformed,
+      READ.missing,
+    ]);
+    expect([...facts.edgeCounts]).toEqual([2, 0, 0, 0, 0, 0, 0, 0, 0]);
+    expect(facts.kinds[0]).toBe(KIND.image);
+    expect(facts.declared[0]).toBe(1);
+    const likely = runTask(fs, 'manifests', {
+      ...context,
+      digests: pack(...asked),
+      onlyLikely: true,
+    });
+    expect([...likely.status].slice(0, 3)).toEqual([READ.good, READ.malformed, READ.good]);
+    expect(likely.status[5]).toBe(READ.malformed);
+  });
+
+  it('an error that is not absence hides what is there', () => {
+    const store = newStore();
+    const { digest } = image(store, 'a');
+    const { fs, context } = reading(store);
+    const failing = {
+      ...fs,
+      read: () => {
+        throw Object.assign(new Error('EIO'), { code: 'EIO' });
+      },
+    };
+    const facts = runTask(failing, 'manifests', {
+      ...context,
+      digests: pack(digest),
+      onlyLikely: false,
+    });
+    expect([...facts.status]).toEqual([READ.unreadable]);
+    expect(facts.findings).toMatchObject([{ code: 'unreadable', digest }]);
+  });
+});
+
+describe('the shard of details', () => {
+  it('measures blobs, and tells a directory without data', () => {
+    const store = newStore();
+    const blob = store.blob(Buffer.alloc(1234));
+    const [bare, temporary, stray] = ['1', '2', '3'].map((text) => digestOf(text)) as [
+      string,
+      string,
+      string,
+    ];
+    const directory = (digest: string): string => store.blobPath(digest).slice(0, -5);
+    store.mkdir(directory(bare));
+    store.temp(`${directory(temporary)}/data.abc.tmp`);
+    store.writeFile(`${directory(stray)}/README`, '');
+    store.ageEverything(OLD);
+    const { fs, context } = reading(store);
+    const blobs = pack(blob, bare, temporary, stray);
+    const facts = runTask(fs, 'details', { ...context, ...NOTHING, blobs });
+    expect([...facts.blobStates]).toEqual([BLOB.present, BLOB.absent, BLOB.absent, BLOB.odd]);
+    expect(facts.blobBytes[0]).toBe(1234);
+    expect(facts.blobMtimes[0]).toBe(BigInt(OLD.getTime()) * 1_000_000n);
+    expect(facts.temporaries).toMatchObject([{ bytes: 4 }]);
+  });
+
+  it('times of links, histories and skeletons', () => {
+    const store = newStore();
+    const old = image(store, 'a', 'latest');
+    const current = image(store, 'a', 'latest');
+    const bare = digestOf('bare');
+    store.mkdir(`repositories/a/_layers/${digestPath(bare)}`);
+    store.ageEverything(OLD);
+    const { fs, context } = reading(store);
+    const facts = runTask(fs, 'details', {
+      ...context,
+      ...NOTHING,
+      layerLinks: [current.edges[0] as string, bare].map((digest) => ({
+        repository: 'a',
+        digest: digest as Digest,
+      })),
+      histories: [
+        { repository: 'a', tag: 'latest' },
+        { repository: 'a', tag: 'none' },
+      ],
+      skeletons: ['a'],
+    });
+    expect([...facts.linkTimes]).toEqual([OLD.getTime(), BARE]);
+    expect(facts.histories[0]).toMatchObject({
+      digests: [old.digest, current.digest].sort(),
+      directories: ['index/sha256', 'index'],
+      whole: true,
+    });
+    expect(facts.histories[1]).toMatchObject({ digests: [], directories: [] });
+    expect(facts.skeletons).toEqual([
+      [
+        '_manifests/revisions/sha256',
+        '_layers/sha256',
+        '_manifests/revisions',
+        '_manifests/tags',
+        '_manifests',
+        '_layers',
+      ],
+    ]);
+  });
+
+  it('a link that cannot be looked at counts as of now', () => {
+    const store = newStore();
+    const { edges } = image(store, 'a');
+    const { fs, context } = reading(store);
+    const failing = {
+      ...fs,
+      quickStat: () => {
+        throw Object.assign(new Error('EIO'), { code: 'EIO' });
+      },
+    };
+    const layerLinks = [{ repository: 'a', digest: edges[0] as Digest }];
+    expect(runTask(failing, 'details', { ...context, ...NOTHING, layerLinks }).linkTimes[0]).toBe(
+      Infinity,
+    );
+  });
+});

@@ -1,0 +1,354 @@
+import { createHash } from 'node:crypto';
+import { describe, expect, test } from 'vitest';
+import { AppError } from '../../src/fs/errors.ts';
+import type { Action, ActionKind } from '../../src/plan/action.ts';
+import { PLAN_FORMAT, planLines } from '../../src/plan/plan-file.ts';
+import type { PlanHeader } from '../../src/plan/plan-file.ts';
+import { parsePlan } from '../../src/plan/read-plan.ts';
+import type { Digest } from '../../src/registry/digest.ts';
+import { digestOf } from '../support/store.ts';
+
+const d = digestOf('a') as Digest;
+const d512 = digestOf('a', 'sha512') as Digest;
+const hex = d.slice('sha256:'.length);
+const uuid = '0e1cf65c-8f34-4b4c-8f8a-3f1f8d6a1f10';
+
+const header: PlanHeader = {
+  kind: 'header',
+  format: PLAN_FORMAT,
+  tool: 'regsweep 0',
+  created: '2026-01-15T12:00:00.000Z',
+  root: '/r/docker/registry/v2',
+  dev: 1,
+  ino: '2',
+  policyHash: 'x',
+  policy: 'drop no manifest',
+  options: { graceMs: 0, uploadsOlderThanMs: 0, orphansOnly: false, writeOff: [], allowMounts: [] },
+  counts: {},
+  survivors: 'y',
+};
+
+const link = {
+  kind: 'link',
+  repository: 'a/b',
+  digest: d,
+  content: d,
+  mode: 420,
+  uid: 0,
+  gid: 0,
+} as const;
+
+/** One of each kind, and each form that a kind has. */
+const ONE_OF_EACH: readonly Action[] = [
+  {
+    kind: 'upload',
+    repository: 'a/b',
+    id: uuid,
+    bytes: 3,
+    files: ['data', 'startedat', 'hashstates/sha256/0', 'hashstates/sha256/', 'hashstates/'],
+  },
+  { kind: 'temp', path: `blobs/sha256/${hex.slice(0, 2)}/${hex}/data.${uuid}.tmp`, bytes: 4 },
+  { kind: 'temp', path: `repositories/a/b/_manifests/tags/v1/current/link.${uuid}.tmp`, bytes: 0 },
+  {
+    kind: 'tag',
+    repository: 'a/b',
+    tag: 'v1',
+    digest: d,
+    history: [d, d512],
+    directories: ['index/sha256', 'index'],
+    reason: 'because',
+  },
+  { kind: 'revision', repository: 'a', digest: d, reason: 'untagged' },
+  { kind: 'tag-index', repository: 'a/b', tag: '_x', digest: d },
+  { kind: 'blob', digest: d, bytes: 5, mtimeNs: '1700000000000000001' },
+  { kind: 'blob', digest: d, bytes: 0, mtimeNs: '-1' },
+  { kind: 'layer-link', repository: 'a/b', digest: d512 },
+  { kind: 'empty-directory', path: `blobs/sha256/${hex.slice(0, 2)}/${hex}` },
+  { kind: 'empty-directory', path: `repositories/a/b/_layers/sha256/${hex}` },
+  { kind: 'empty-directory', path: 'repositories/a/namespace' },
+  { kind: 'repository', repository: 'a/b', directories: ['_layers'], nested: true },
+  { ...link, place: 'revision', mtimeMs: 1.5 },
+  { ...link, place: 'layer', mtimeMs: 0 },
+  { ...link, place: 'tag', tag: 'v1', mtimeMs: -1 },
+  { ...link, place: 'tag-index', tag: 'v1', content: d512, mtimeMs: 0 },
+];
+
+/** The text of a plan, with a trailer that fits whatever the lines say. */
+function seal(lines: readonly unknown[], trailer: object = {}): string {
+  const text = lines
+    .map((line) => `${typeof line === 'string' ? line : JSON.stringify(line)}\n`)
+    .join('');
+  const sha256 = createHash('sha256').update(text).digest('hex');
+  return `${text}${JSON.stringify({ kind: 'trailer', actions: lines.length - 1, bytes: 0, sha256, ...trailer })}\n`;
+}
+
+function refusal(text: string): string {
+  try {
+    parsePlan(text, 'the.plan');
+  } catch (error) {
+    if (error instanceof AppError && error.code === 'usage') return error.message;
+    throw error;
+  }
+  return 'taken';
+}
+
+const whole = [...planLines(header, ONE_OF_EACH, 12)].join('');
+
+describe('a plan file', () => {
+  test('of every kind reads as it was written', () => {
+    const plan = parsePlan(whole, 'the.plan');
+    expect(plan.header).toEqual(header);
+    expect(plan.actions).toEqual(ONE_OF_EACH);
+    expect(plan.trailer).toMatchObject({ actions: ONE_OF_EACH.length, bytes: 12 });
+    expect([...planLines(plan.header, plan.actions, 12)].join('')).toBe(whole);
+  });
+
+  test('knows all kinds', () => {
+    const kinds: Record<ActionKind, true> = {
+      upload: true,
+      temp: true,
+      tag: true,
+      revision: true,
+      'tag-index': true,
+      blob: true,
+      'layer-link': true,
+      'empty-directory': true,
+      repository: true,
+      link: true,
+    };
+    expect(new Set(ONE_OF_EACH.map(({ kind }) => kind))).toEqual(new Set(Object.keys(kinds)));
+  });
+
+  test('of no action is one', () => {
+    expect(parsePlan([...planLines(header, [], 0)].join(''), 'x').actions).toEqual([]);
+  });
+
+  test('that is cut off anywhere is none', () => {
+    for (let end = 0; end < whole.length; end++) {
+      expect(refusal(whole.slice(0, end)), `${end} bytes`).toMatch(
+        /^the\.plan: not a plan to carry out/,
+      );
+    }
+  });
+
+  test('with any byte changed is none', () => {
+    // The trailer's own figures are held against the lines; its `bytes` are only shown.
+    const body = whole.lastIndexOf('\n', whole.length - 2);
+    for (let at = 0; at < body; at += 7) {
+      const changed = whole.slice(0, at) + (whole[at] === 'x' ? 'y' : 'x') + whole.slice(at + 1);
+      expect(refusal(changed), `at ${at}`).toContain('it was changed after it was written');
+    }
+  });
+
+  test('with something after its trailer is none', () => {
+    expect(refusal(`${whole}\n`)).toContain('cut off');
+    expect(refusal(`${whole}{"kind":"blob"}\n`)).toContain('cut off');
+    expect(refusal(whole + whole)).toContain('changed after it was written');
+  });
+
+  test.each([
+    ['', 'cut off'],
+    ['\n', 'cut off'],
+    ['null\n', 'cut off'],
+    ['{"kind":"trailer"}\n', 'cut off'],
+    ['not json\n', 'cut off'],
+    [seal([header], { actions: -1 }), 'cut off'],
+    [seal([header], { bytes: '0' }), 'cut off'],
+    [seal([header], { sha256: 7 }), 'cut off'],
+    [seal([header], { actions: 1 }), 'it has 0 actions and its trailer says 1'],
+    [seal([header], { sha256: '0' }), 'changed after it was written'],
+    [seal([]), ':1: '],
+  ])('%j is none', (text, why) => {
+    expect(refusal(text)).toContain(why);
+  });
+
+  test.each([
+    { kind: 'blob' },
+    { format: 2 },
+    { format: '1' },
+    { root: 'relative' },
+    { root: 7 },
+    { dev: -1 },
+    { dev: '1' },
+    { ino: 2 },
+    { ino: '2x' },
+    { created: 7 },
+    { options: null },
+    { options: [] },
+    { options: { ...header.options, graceMs: -1 } },
+    { options: { ...header.options, uploadsOlderThanMs: 'x' } },
+    { options: { ...header.options, writeOff: [7] } },
+    { options: { ...header.options, allowMounts: 'x' } },
+  ])('whose header has %j is refused, with its line', (part) => {
+    expect(refusal(seal([{ ...header, ...part }]))).toMatch(/^the\.plan:1: /);
+  });
+
+  test.each([
+    '',
+    'null',
+    '7',
+    '[]',
+    '"text"',
+    '{',
+    '{}',
+    '{"kind":7}',
+    '{"kind":"link"}',
+    '{"kind":"toString"}',
+    '{"kind":"__proto__"}',
+    '{"kind":"header"}',
+  ])('with the line %j is refused, with its number', (line) => {
+    expect(refusal(seal([header, ONE_OF_EACH[0], line]))).toMatch(/^the\.plan:3: /);
+  });
+});
+
+const BAD: Readonly<Record<string, readonly unknown[]>> = {
+  repository: [
+    undefined,
+    7,
+    '',
+    '/',
+    'a//b',
+    '../a',
+    'a/..',
+    'A',
+    'a/_b',
+    '_a',
+    'a/',
+    '/a',
+    `a${'b'.repeat(255)}`,
+    'a\0',
+    'a\n',
+    'ä',
+    '.',
+    'a/./b',
+  ],
+  digest: [
+    undefined,
+    7,
+    '',
+    'sha256:',
+    `sha256:${hex.toUpperCase()}`,
+    `sha256:${hex}0`,
+    `md5:${hex}`,
+    `sha256:../../${hex}`,
+    `sha512:${hex}`,
+    `${d}\n`,
+    ` ${d}`,
+  ],
+  tag: [undefined, 7, '', '.', '..', '-a', 'a/b', 'a'.repeat(129), 'a\0', 'a\n', 'ä'],
+  id: [undefined, 7, '', '.', '..', 'a/b', '../x', 'a\0'],
+  bytes: [undefined, '1', -1, 1.5, Number.MAX_SAFE_INTEGER + 1, null],
+  mtimeNs: [undefined, 1, '', 'x', '1.5', '1'.repeat(21), '--1'],
+  files: [
+    undefined,
+    'data',
+    [7],
+    ['../data'],
+    ['/data'],
+    ['data/x'],
+    ['hashstates/../x'],
+    ['hashstates/sha256/x/y'],
+    ['..'],
+    ['.'],
+    [''],
+  ],
+  history: [undefined, [7], ['x'], [`sha256:../${hex}`]],
+  nested: [undefined, 'true', 1],
+  content: [undefined, 7, '', 'sha256:x', `${d}\n`],
+  place: [undefined, 'blob', 7, '__proto__'],
+  mode: [undefined, -1, '420', 1.5],
+  uid: [undefined, -1, '0', 1.5],
+  gid: [undefined, -1, '0', 1.5],
+  mtimeMs: [undefined, '1', null],
+};
+
+const BAD_DIRECTORIES = [
+  undefined,
+  'index',
+  [7],
+  ['..'],
+  ['../x'],
+  ['index/..'],
+  ['/'],
+  [''],
+  ['current'],
+  ['_layers/sha256/x'],
+];
+const BAD_PATHS: Readonly<Record<string, readonly unknown[]>> = {
+  temp: [
+    undefined,
+    7,
+    '',
+    `blobs/sha256/${hex.slice(0, 2)}/${hex}/data`,
+    `blobs/sha256/00/${hex}/data.${uuid}.tmp`,
+    `blobs/sha256/${hex.slice(0, 2)}/${hex}/../data.${uuid}.tmp`,
+    `/etc/data.${uuid}.tmp`,
+    `data.${uuid}.tmp`,
+    `repositories/a/_uploads/${uuid}/data.${uuid}.tmp`,
+    `repositories/../a/_manifests/tags/v1/current/link.${uuid}.tmp`,
+    `repositories/a/_manifests/tags/../current/link.${uuid}.tmp`,
+    `repositories/a/_manifests/tags/v1/current/link`,
+  ],
+  'empty-directory': [
+    undefined,
+    7,
+    '',
+    '.',
+    'blobs',
+    'blobs/sha256',
+    `blobs/sha256/${hex.slice(0, 2)}`,
+    `blobs/sha256/00/${hex}`,
+    `blobs/sha512/${hex.slice(0, 2)}/${hex}`,
+    `blobs/sha256/${hex.slice(0, 2)}/${hex}/`,
+    'repositories',
+    'repositories/',
+    'repositories/..',
+    'repositories/a/../b',
+    'repositories/a/_layers',
+    'repositories/a/_layers/sha256',
+    'repositories/a/_manifests',
+    '/repositories/a',
+    `repositories/a/_layers/sha256/${hex}x`,
+    `repositories/a\n/_layers/sha256/${hex}`,
+  ],
+};
+
+const malformed = ONE_OF_EACH.flatMap((action) =>
+  Object.keys(action).flatMap((field) => {
+    const bad =
+      field === 'path'
+        ? BAD_PATHS[action.kind]
+        : field === 'directories'
+          ? BAD_DIRECTORIES
+          : BAD[field];
+    return (bad ?? []).map(
+      (value) => [`${action.kind}.${field}`, value, { ...action, [field]: value }] as const,
+    );
+  }),
+);
+
+describe('an action', () => {
+  test('has every field that says what is touched in this test', () => {
+    const shown = new Set(['kind', 'reason', 'path', 'directories']);
+    const fields = new Set(ONE_OF_EACH.flatMap((action) => Object.keys(action)));
+    expect([...fields].filter((field) => !shown.has(field) && BAD[field] === undefined)).toEqual(
+      [],
+    );
+    expect(malformed.length).toBeGreaterThan(300);
+  });
+
+  test.each(malformed)('is refused with %s = %j', (_, __, action) => {
+    expect(refusal(seal([header, action]))).toMatch(
+      /^the\.plan:2: .*no action that a plan can have/,
+    );
+  });
+
+  test('of a blob that is not sha256 is refused', () => {
+    expect(refusal(seal([header, { ...ONE_OF_EACH[6], digest: d512 }]))).toMatch(/^the\.plan:2: /);
+  });
+
+  test('has nothing more than its parts', () => {
+    const line = { ...ONE_OF_EACH[6], path: '/etc/passwd' };
+    expect(parsePlan(seal([header, line]), 'x').actions).toEqual([ONE_OF_EACH[6]]);
+  });
+});
