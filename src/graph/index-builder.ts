@@ -5,7 +5,7 @@ import { KIND } from '../registry/media-type.js';
 import { EDGE } from '../registry/edges.js';
 import { tagDirectory } from '../registry/layout.js';
 import type { TagHistory } from '../scan/detail-shard.js';
-import { READ, TAG } from '../scan/facts.js';
+import { hidesSomething, READ, TAG } from '../scan/facts.js';
 import type {
   BlobFacts,
   FoundAlias,
@@ -111,7 +111,6 @@ export class IndexBuilder implements ScanSink {
       const repository = this.#tagRepository.at(tag);
       for (const text of histories[at]?.digests ?? []) {
         const digest = this.#digests.internText(text);
-        if (!this.#present.has(digest)) continue;
         this.#pins.push({ repository, digest, tag });
         this.#enqueue(digest);
       }
@@ -350,8 +349,7 @@ export class IndexBuilder implements ScanSink {
     const current = this.#tagDigest.at(tag);
     const ids = (history?.digests ?? []).map((digest) => this.#digests.internText(digest));
     for (const id of current === NO_DIGEST ? ids : [...ids, current]) {
-      if (!this.#present.has(id)) continue;
-      alive++;
+      if (this.#present.has(id)) alive++;
       this.#pins.push({ repository, digest: id, tag });
       this.#enqueue(id);
     }
@@ -380,7 +378,11 @@ export class IndexBuilder implements ScanSink {
   }
 
   #freeze(repository: number, why: string): void {
-    if (!this.#frozen.has(repository)) this.#frozen.set(repository, why);
+    const known = this.#frozen.get(repository);
+    // What hides something weighs more than a name that is merely odd.
+    if (known === undefined || (!hidesSomething(known) && hidesSomething(why))) {
+      this.#frozen.set(repository, why);
+    }
   }
 
   #enqueue(id: number): void {

@@ -4,7 +4,7 @@ import { digestOf } from '../registry/digest.js';
 import { EDGE } from '../registry/edges.js';
 import { parseFallbackTag } from '../registry/reference.js';
 import type { FallbackTag } from '../registry/reference.js';
-import { READ, REVISION } from '../scan/facts.js';
+import { hidesSomething, READ, REVISION } from '../scan/facts.js';
 import { Bits } from './lists.js';
 import {
   digestText,
@@ -144,8 +144,14 @@ class Walk {
   /** What stands in for a tag that cannot be read is a root, unless that tag is dropped. */
   #startPin({ repository, digest, tag }: Pin): void {
     if (tag !== NO_DIGEST && this.#decisions.tagDropped[tag] === 1) return;
-    if (digest === NO_DIGEST) this.#taint(repository, BROKEN_TAG, false);
-    else this.#keepIn(repository, digest);
+    if (digest === NO_DIGEST) {
+      this.#taint(repository, BROKEN_TAG, false);
+      return;
+    }
+    const entry = findRevision(this.#index, repository, digest);
+    if (entry >= 0 && this.#isLinked(entry)) this.#keepRevision(entry);
+    // History of what was deleted since holds nothing.
+    else if (this.#index.present.has(digest)) this.#keepLoose(repository, digest);
   }
 
   /** A tag is a root, unless the policy drops it or it follows a subject. */
@@ -289,7 +295,10 @@ class Walk {
 
   #taint(repository: number, why: string, damaged: boolean): void {
     const index = this.#index;
-    if (damaged && index.layersListed[repository] !== 1) {
+    if (
+      index.layersListed[repository] !== 1 &&
+      (damaged || (hidesSomething(why) && this.#holdsSomething(repository)))
+    ) {
       const name = index.repositories[repository] as string;
       this.#blind.push(`${name}: ${why}, and no _layers says what it needs`);
     }
@@ -309,6 +318,11 @@ class Walk {
       this.#reach(repository, alias.name, false);
       if (alias.target !== undefined) this.#reach(repository, alias.target, false);
     }
+  }
+
+  #holdsSomething(repository: number): boolean {
+    const { revisions, tags } = this.#index;
+    return !isEmptyRow(revisions.start, repository) || !isEmptyRow(tags.start, repository);
   }
 
   /** What dropped and deleted manifests name, by content, however deep. */
@@ -339,6 +353,10 @@ const DAMAGE: ReadonlyMap<number, string> = new Map([
   [READ.oversized, 'oversized'],
   [READ.malformed, 'malformed'],
 ]);
+
+function isEmptyRow(start: Uint32Array, row: number): boolean {
+  return start[row] === start[row + 1];
+}
 
 function forRange(start: Uint32Array, row: number, each: (at: number) => void): void {
   const end = start[row + 1] as number;

@@ -28,7 +28,8 @@ export function dropNothing(index: StoreIndex): UntaggedDecisions {
  * holds nothing either. Nobody can pull them.
  */
 export function dropDeadTags(index: StoreIndex, decisions: Decisions): void {
-  const pinned = new Set(index.pins.map(({ tag }) => tag));
+  const living = index.pins.filter(({ digest }) => index.present.has(digest));
+  const pinned = new Set(living.map(({ tag }) => tag));
   const { tags, revisions } = index;
   tags.digest.forEach((digest, tag) => {
     if (tags.flags[tag] !== TAG.good || digest === NO_DIGEST || index.present.has(digest)) return;

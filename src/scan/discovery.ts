@@ -3,6 +3,7 @@ import { errnoOf } from '../fs/errors.js';
 import type { BytePath, DirectoryEntry } from '../fs/read-fs.js';
 import { REPOSITORIES, REPOSITORY_MARKS } from '../registry/layout.js';
 import { parseRepositoryName } from '../registry/reference.js';
+import { ODD_NAMES } from './facts.js';
 import type { FoundRepository } from './facts.js';
 import type { ShardReader } from './shard.js';
 
@@ -147,7 +148,7 @@ function repositoriesOf(seen: Seen): FoundRepository[] {
   for (const [path, marks] of seen.marks) {
     let frozen = seen.frozen.get(path);
     if (parseRepositoryName(path) === undefined) {
-      frozen ??= 'its name is none that a registry accepts';
+      frozen ??= ODD_NAMES.repository;
       const where = path === '' ? REPOSITORIES : `${REPOSITORIES}/${path}`;
       seen.reader.note('bad-name', 'notice', where, 'no valid name; kept whole', {
         repository: path,

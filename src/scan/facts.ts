@@ -12,6 +12,17 @@ export interface FoundRepository {
   readonly frozen: string | undefined;
 }
 
+/** Reasons to keep a repository whole that hide nothing of it. */
+export const ODD_NAMES = {
+  repository: 'its name is none that a registry accepts',
+  tag: 'a tag in it has a name that no registry accepts',
+} as const;
+
+/** Whether a reason to keep a repository whole means that something of it cannot be seen. */
+export function hidesSomething(why: string): boolean {
+  return why !== ODD_NAMES.repository && why !== ODD_NAMES.tag;
+}
+
 /** Bits of a revision: how its link looks. */
 export const REVISION = {
   /** `revisions/<alg>/<hex>/link` is there; without it, the manifest was deleted by the API. */

@@ -12,7 +12,7 @@ import {
 } from '../registry/layout.js';
 import { LINK_BUFFER, parseLink, SHA256_LINK_LENGTH } from '../registry/link.js';
 import { parseTag } from '../registry/reference.js';
-import { REVISION, TAG } from './facts.js';
+import { ODD_NAMES, REVISION, TAG } from './facts.js';
 import type {
   FoundAlias,
   FoundFile,
@@ -290,7 +290,7 @@ function readTag(
       repository: current.name,
       tag: name,
     });
-    current.freeze('a tag in it has a name that no registry accepts');
+    current.freeze(ODD_NAMES.tag);
   }
   let length = -1;
   const mtimeMs = reader.try(link, (absolute) => {

@@ -3,20 +3,21 @@
  * after it nothing may lead nowhere, nothing that was to stay may have changed; and the same sweep, run again, has to
  * end where one without a fault ends. That it ends there proves little: the mutants below end there too.
  */
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import * as cli from '../support/cli.ts';
 import { describeWithPackages } from '../support/packages.ts';
 import { buildShim, FAULTS, SHIM_PACKAGES } from '../support/shim.ts';
 import type { Fault, Shim } from '../support/shim.ts';
-import { FLAGS, KINDS, makeEveryAction } from './every-action.ts';
-import { cliOf, closeSlot, openSlot, tableOf, tryAll } from './slot.ts';
-import type { Cli, Slot, SlotOptions, Verdict } from './slot.ts';
+import { KINDS, makeEveryAction } from './every-action.ts';
+import { makeMutant } from './mutant.ts';
+import type { Edit } from './mutant.ts';
+import { cliOf, closeSlot, everyCall, openSlot, planAll, tableOf, tryAll } from './slot.ts';
+import type { Cli, Place, Slot, SlotOptions, Verdict } from './slot.ts';
 
-vi.setConfig({ testTimeout: 180_000, hookTimeout: 60_000 });
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 60_000 });
 
 /** As many at a time as the smallest machine has cores. */
 const SLOTS = 2;
@@ -40,7 +41,7 @@ describeWithPackages(SHIM_PACKAGES, 'a sweep with a fault at each system call', 
     const slots = await Promise.all(Array.from({ length: SLOTS }, () => openSlot(options)));
     const slot = slots[0] as Slot;
     try {
-      const verdicts = await tryAll(slots, faults);
+      const verdicts = await tryAll(slots, everyCall(slot, faults));
       console.log(tableOf(title, slot, verdicts));
       return { slot, verdicts };
     } finally {
@@ -75,9 +76,6 @@ describeWithPackages(SHIM_PACKAGES, 'a sweep with a fault at each system call', 
   });
 });
 
-/** A file below dist/, and text in it to replace. */
-type Edit = readonly [file: string, from: string | RegExp, to: string];
-
 const MUTANTS: { title: string; faults: readonly Fault[]; edits: readonly Edit[] }[] = [
   {
     title: 'blobs before links',
@@ -107,36 +105,12 @@ const MUTANTS: { title: string; faults: readonly Fault[]; edits: readonly Edit[]
   },
 ];
 
-/** A copy of the built program with some of its text replaced. Returns what to start. */
-function makeMutant(folder: string, edits: readonly Edit[]): string {
-  const checkout = fileURLToPath(new URL('../..', import.meta.url));
-  mkdirSync(join(folder, 'bin'), { recursive: true });
-  for (const part of ['dist', 'package.json', 'bin/regsweep.js']) {
-    cpSync(join(checkout, part), join(folder, part), { recursive: true });
-  }
-  symlinkSync(join(checkout, 'node_modules'), join(folder, 'node_modules'));
-  for (const [file, from, to] of edits) {
-    const path = join(folder, 'dist', file);
-    const text = readFileSync(path, 'utf8');
-    const changed = text.replace(from, () => to);
-    if (changed === text) throw new Error(`${file} has nothing like ${String(from)} any more`);
-    writeFileSync(path, changed);
-  }
-  return join(folder, 'bin/regsweep.js');
-}
-
-async function planAll({ cli: program, root, folder }: { cli: Cli; root: string; folder: string }): Promise<string> {
-  const file = join(folder, 'plan');
-  program.mustSucceed(await program.regsweep(['plan', root, ...FLAGS, '-o', file]));
-  return file;
-}
-
 /** Removes links alone, and returns the plan that puts them back. */
-async function planUndo(slot: { cli: Cli; root: string; folder: string }): Promise<string> {
-  const plan = await planAll(slot);
-  const undo = join(slot.folder, 'undo');
+async function planUndo(place: Place): Promise<string> {
+  const plan = await planAll(place);
+  const undo = join(place.folder, 'undo');
   const flags = ['--yes', '--registry-stopped', '--links-only', '--undo', undo];
-  slot.cli.mustSucceed(await slot.cli.regsweep(['sweep', plan, ...flags]));
+  place.cli.mustSucceed(await place.cli.regsweep(['sweep', plan, ...flags]));
   return undo;
 }
 

@@ -1,5 +1,5 @@
 /** A small store that is swept again and again, each time with a fault at another system call. */
-import { accessSync, constants, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { vi } from 'vitest';
@@ -14,8 +14,9 @@ import {
   unlike,
 } from '../support/consistency.ts';
 import type { Book, Tree } from '../support/consistency.ts';
+import { FLAGS } from './every-action.ts';
 import { readCalls } from '../support/shim.ts';
-import type { Fault, Shim } from '../support/shim.ts';
+import type { Fault, Injection, Shim } from '../support/shim.ts';
 
 export type Cli = typeof import('../support/cli.ts');
 
@@ -60,12 +61,22 @@ export interface Slot {
   readonly calls: readonly string[];
 }
 
+/** Plans for all that can go. */
+export async function planAll({ cli, root, folder }: Place): Promise<string> {
+  const file = join(folder, 'plan');
+  cli.mustSucceed(await cli.regsweep(['plan', root, ...FLAGS, '-o', file]));
+  return file;
+}
+
 export interface Verdict {
-  readonly fault: Fault;
+  readonly fault: Fault | 'short';
   readonly at: number;
   readonly call: string;
   /** How the run with the fault ended: an exit code or a signal. */
   readonly ended: string;
+  readonly stderr: string;
+  /** How many of the planned blobs are still there. */
+  readonly blobs: number;
   /** What was wrong right after it. */
   readonly violations: readonly string[];
   /** How the same command ended without a fault, and how what it left differs from a clean sweep's. */
@@ -73,20 +84,29 @@ export interface Verdict {
   readonly unlike: readonly string[];
 }
 
+export interface Place {
+  readonly cli: Cli;
+  readonly root: string;
+  /** For plans and the like. */
+  readonly folder: string;
+}
+
 export interface SlotOptions {
   readonly cli: Cli;
   readonly shim: Shim;
+  /** Where the store goes; by default a folder in memory. Plans and state go elsewhere. */
+  readonly root?: string;
   /** Makes the store. */
   readonly make: (root: string) => void;
   /** Makes the plan, and may sweep something first: the state before the sweep is what it leaves. */
-  readonly prepare: (slot: { cli: Cli; root: string; folder: string }) => Promise<string>;
+  readonly prepare: (place: Place) => Promise<string>;
 }
 
 /** Prepares a store and its plan, and sweeps once without faults, to know the calls and the outcome. */
 export async function openSlot(options: SlotOptions): Promise<Slot> {
   const { cli, shim, make, prepare } = options;
   const folder = makeFolder();
-  const root = join(folder, 'registry');
+  const root = options.root ?? join(folder, 'registry');
   const base = join(root, 'docker/registry/v2');
   mkdirSync(join(folder, 'state'));
   make(root);
@@ -108,18 +128,46 @@ export function closeSlot(slot: Slot): void {
   rmSync(slot.folder, { recursive: true });
 }
 
-/** One fault: the sweep with it, the state it leaves, and the same sweep again. */
-export async function tryFault(slot: Slot, fault: Fault, at: number): Promise<Verdict> {
+/**
+ * Node 20 can hang at its exit, when all is done: it waits for a compilation in the background, which waits for a
+ * garbage collection. About one start in a thousand on a busy machine, so a run that hangs is done once more.
+ */
+const GUARD = ['timeout', '-s', 'KILL', '60'];
+const HUNG = 'exit 137';
+
+/** One fault, and what is done to it before and after the sweep that it befalls. */
+export interface Trial extends Pick<Injection, 'calls' | 'error'> {
+  readonly fault: Fault | 'short';
+  readonly at: number;
+  /** When the store is as it was before. */
+  readonly before?: () => void;
+  /** Right after the sweep with the fault. */
+  readonly after?: () => void;
+}
+
+/** The sweep with a fault, the state it leaves, and the same sweep again. */
+export async function tryFault(slot: Slot, trial: Trial): Promise<Verdict> {
+  const verdict = await tryOnce(slot, trial);
+  if (verdict.ended !== HUNG && verdict.again !== HUNG) return verdict;
+  console.log(`${trial.fault} ${trial.at} hung, and is tried once more`);
+  return await tryOnce(slot, trial);
+}
+
+async function tryOnce(slot: Slot, trial: Trial): Promise<Verdict> {
   const { cli, shim, root, base, folder, command } = slot;
+  const { fault, at, before, after, ...injection } = trial;
   restoreTree(base, slot.before);
+  before?.();
   const report = join(folder, 'calls');
   writeFileSync(report, '');
   const env = { XDG_STATE_HOME: join(folder, 'state') };
-  const injection = shim.environment({ root, report, fault, at });
-  const first = await cli.regsweep(command, { env: { ...env, ...injection } });
+  const injected = { ...env, ...shim.environment({ root, report, fault, at, ...injection }) };
+  const first = await cli.regsweep(command, { env: injected, wrapper: GUARD });
   const call = readCalls(report)[at - 1] ?? 'never reached';
+  after?.();
   const violations = violationsOf(slot);
-  const second = await cli.regsweep(command, { env });
+  const blobs = countPlannedBlobs(slot);
+  const second = await cli.regsweep(command, { env, wrapper: GUARD });
   const state = captureTree(base);
   // What a killed undo was about to rename is left to a later plan, which finds it.
   const left = unlike(slot.after, withoutTemporaries(state));
@@ -128,7 +176,9 @@ export async function tryFault(slot: Slot, fault: Fault, at: number): Promise<Ve
     at,
     call,
     ended: endOf(first),
+    stderr: first.stderr,
     violations,
+    blobs,
     again: endOf(second),
     unlike: second.code === 0 ? left : [second.stderr.trim(), ...left],
   };
@@ -143,6 +193,12 @@ export function violationsOf({ root, base, before, after, lines, book }: Slot): 
   ];
 }
 
+/** How many of the blobs that a plan removes are there. */
+export function countPlannedBlobs({ base, lines }: Slot): number {
+  return [...pathsOf(lines)].filter((path) => /^blobs.*\/data$/.test(path) && existsSync(join(base, path)))
+    .length;
+}
+
 /** Names that the registry's own drivers give to what they are about to rename; a plan removes them. */
 function withoutTemporaries(tree: Tree): Tree {
   return new Map([...tree].filter(([path]) => !/\/link\.[0-9a-zA-Z-]+\.tmp$/.test(path)));
@@ -152,19 +208,21 @@ function endOf({ code, signal }: Run): string {
   return code === null ? (signal ?? '?') : `exit ${code}`;
 }
 
-/** Tries each fault at each call, on all slots side by side. */
+/** Each fault at each call. */
+export function everyCall({ calls }: Slot, faults: readonly Fault[]): Trial[] {
+  return calls.flatMap((_, i) => faults.map((fault) => ({ fault, at: i + 1 })));
+}
+
+/** Makes all trials, on all slots side by side. */
 export async function tryAll(
   slots: readonly Slot[],
-  faults: readonly Fault[],
-  each = 1,
+  trials: readonly Trial[],
 ): Promise<Verdict[]> {
-  const calls = slots[0]?.calls.length ?? 0;
-  const jobs: (readonly [Fault, number])[] = [];
-  for (let at = 1; at <= calls; at += each) for (const fault of faults) jobs.push([fault, at]);
+  const jobs = [...trials];
   const verdicts: Verdict[] = [];
   const work = async (slot: Slot): Promise<void> => {
     for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) {
-      verdicts.push(await tryFault(slot, ...job));
+      verdicts.push(await tryFault(slot, job));
     }
   };
   await Promise.all(slots.map(work));

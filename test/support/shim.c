@@ -1,13 +1,17 @@
 /*
- * Faults at the system calls of one process, by LD_PRELOAD. Only calls that change something below SHIM_ROOT
- * count; they share one counter. The log, the terminal and libuv's own wake-ups do not count.
+ * Faults at the system calls of one process, by LD_PRELOAD. Only calls on something below SHIM_ROOT count; they
+ * share one counter. The log, the terminal and libuv's own wake-ups do not count.
  *
  *   SHIM_ROOT    the directory, without symlinks
- *   SHIM_MODE    count | fail (EIO in place of the call) | kill-before | kill-after (SIGKILL)
+ *   SHIM_CALLS   changes (all that change something) | opens (of files and directories) | lists (of directories)
+ *   SHIM_MODE    count | fail (an error in place of the call) | kill-before | kill-after (SIGKILL) |
+ *                short (a listing loses its second half, and says nothing)
+ *   SHIM_ERRNO   the error, a number; EIO without it
  *   SHIM_AT      the call that it happens at, counted from 1
  *   SHIM_REPORT  a file that gets a line for each counted call: its name and its path
  */
 #define _GNU_SOURCE
+#include <dirent.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -27,6 +31,8 @@
 static atomic_long calls;
 static const char *root;
 static const char *mode = "count";
+static const char *wanted = "c";
+static int error = EIO;
 static long at;
 static int report = -1;
 
@@ -36,6 +42,10 @@ __attribute__((constructor)) static void start(void) {
   root = getenv("SHIM_ROOT");
   if (getenv("SHIM_MODE")) mode = getenv("SHIM_MODE");
   if (number) at = atol(number);
+  if (getenv("SHIM_ERRNO")) error = atoi(getenv("SHIM_ERRNO"));
+  const char *which = getenv("SHIM_CALLS");
+  if (which && strcmp(which, "opens") == 0) wanted = "ol";
+  if (which && strcmp(which, "lists") == 0) wanted = "l";
   if (file) report = (int)syscall(SYS_openat, AT_FDCWD, file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
 }
 
@@ -66,19 +76,22 @@ static _Noreturn void die(void) {
   for (;;) syscall(SYS_kill, getpid(), SIGKILL);
 }
 
-/* Counts a call. Returns 0 to go on, 1 to fail, 2 to die when it is done. */
-static int count(const char *call, const char *path) {
-  if (!is_below(path)) return 0;
+/* Counts a call that changes ('c'), opens ('o') or lists ('l'). Returns 0 to go on, or what is to happen. */
+enum { GO_ON, FAIL, DIE, CUT };
+
+static int count(char kind, const char *call, const char *path) {
+  if (strchr(wanted, kind) == NULL || !is_below(path)) return GO_ON;
   long number = atomic_fetch_add(&calls, 1) + 1;
   if (report >= 0) {
     char line[PATH_MAX + NAME_MAX + 64];
     int length = snprintf(line, sizeof line, "%s %s\n", call, path + strlen(root));
     syscall(SYS_write, report, line, length);
   }
-  if (number != at) return 0;
+  if (number != at) return GO_ON;
   if (strcmp(mode, "kill-before") == 0) die();
-  if (strcmp(mode, "kill-after") == 0) return 2;
-  return strcmp(mode, "fail") == 0;
+  if (strcmp(mode, "kill-after") == 0) return DIE;
+  if (strcmp(mode, "short") == 0) return CUT;
+  return strcmp(mode, "fail") == 0 ? FAIL : GO_ON;
 }
 
 /* Defines a call as itself, with what was asked for before or after it. */
@@ -89,14 +102,14 @@ static int count(const char *call, const char *path) {
     int before = errno;                                                           \
     char path[PATH_MAX + NAME_MAX];                                               \
     find_path;                                                                    \
-    int what = count(#name, path);                                                \
-    if (what == 1) {                                                              \
-      errno = EIO;                                                                \
+    int what = count('c', #name, path);                                           \
+    if (what == FAIL) {                                                           \
+      errno = error;                                                              \
       return -1;                                                                  \
     }                                                                             \
     errno = before;                                                               \
     type result = real arguments;                                                 \
-    if (what == 2) die();                                                         \
+    if (what == DIE) die();                                                       \
     return result;                                                                \
   }
 
@@ -116,20 +129,16 @@ FAULTY(int, ftruncate64, (int a, off64_t l), (a, l), path_of_fd(a, path))
 FAULTY(ssize_t, write, (int a, const void *b, size_t n), (a, b, n), path_of_fd(a, path))
 FAULTY(ssize_t, pwrite64, (int a, const void *b, size_t n, off64_t o), (a, b, n, o), path_of_fd(a, path))
 
-/* Only an open that may create something counts. */
 static int open_any(const char *call, const char *name, int flags, mode_t permissions) {
   char path[PATH_MAX + NAME_MAX];
-  int what = 0;
-  if (flags & O_CREAT) {
-    path_of(name, path);
-    what = count(call, path);
-  }
-  if (what == 1) {
-    errno = EIO;
+  path_of(name, path);
+  int what = count(flags & O_CREAT ? 'c' : 'o', call, path);
+  if (what == FAIL) {
+    errno = error;
     return -1;
   }
   long result = syscall(SYS_openat, AT_FDCWD, name, flags | O_LARGEFILE, permissions);
-  if (what == 2) die();
+  if (what == DIE) die();
   return (int)result;
 }
 
@@ -144,3 +153,21 @@ static int open_any(const char *call, const char *name, int flags, mode_t permis
 
 OPEN(open)
 OPEN(open64)
+
+typedef int filter(const struct dirent64 *);
+typedef int compare(const struct dirent64 **, const struct dirent64 **);
+
+int scandir64(const char *name, struct dirent64 ***list, filter *keep, compare *order) {
+  static int (*real)(const char *, struct dirent64 ***, filter *, compare *);
+  if (real == NULL) real = dlsym(RTLD_NEXT, "scandir64");
+  char path[PATH_MAX + NAME_MAX];
+  path_of(name, path);
+  int what = count('l', "scandir64", path);
+  if (what == FAIL) {
+    errno = error;
+    return -1;
+  }
+  int length = real(name, list, keep, order);
+  if (what == DIE) die();
+  return what == CUT && length > 0 ? length / 2 : length;
+}

@@ -1,7 +1,7 @@
 /** Faults at a chosen system call of the program: a shim in C, built once a run, put in by LD_PRELOAD. */
 import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { constants, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -10,16 +10,20 @@ export const SHIM_PACKAGES = ['gcc', 'libc6-dev'];
 
 export const FAULTS = ['fail', 'kill-before', 'kill-after'] as const;
 
-/** `fail`: EIO in place of the call. The others: SIGKILL before it, or when it is done. */
+/** `fail`: an error in place of the call. The kills: SIGKILL before it, or when it is done. */
 export type Fault = (typeof FAULTS)[number];
 
 export interface Injection {
-  /** Only calls that change something below it count; resolved here. */
+  /** Only calls on something below it count; resolved here. */
   readonly root: string;
+  /** Calls that change something, opens of files and directories, or listings of directories; by default the first. */
+  readonly calls?: 'changes' | 'opens' | 'lists';
   /** A file that gets a line for each counted call; not below the root. */
   readonly report: string;
-  /** Without it the calls are only counted. */
-  readonly fault?: Fault;
+  /** Without it the calls are only counted. `short`: a listing loses its second half, and nothing tells. */
+  readonly fault?: Fault | 'short';
+  /** Of `fail`, such as 'EMFILE'; EIO without it. */
+  readonly error?: keyof typeof constants.errno;
   /** Which call, from 1. */
   readonly at?: number;
 }
@@ -37,11 +41,13 @@ export function buildShim(): Shim {
   const source = fileURLToPath(new URL('shim.c', import.meta.url));
   execFileSync('cc', ['-shared', '-fPIC', '-O1', '-Wall', '-Werror', '-o', library, source, '-ldl']);
   return {
-    environment: ({ root, report, fault, at }) => ({
+    environment: ({ root, report, calls, fault, error, at }) => ({
       LD_PRELOAD: library,
       SHIM_ROOT: realpathSync(root),
       SHIM_REPORT: report,
       SHIM_MODE: fault ?? 'count',
+      SHIM_CALLS: calls ?? 'changes',
+      SHIM_ERRNO: String(constants.errno[error ?? 'EIO']),
       SHIM_AT: String(at ?? 0),
     }),
     remove: () => rmSync(folder, { recursive: true }),

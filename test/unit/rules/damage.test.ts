@@ -180,6 +180,14 @@ describe('rule 11: links that say nothing', () => {
     expect(sorted(planned.dropped)).toEqual([`b@${made.other.digest}`]);
   });
 
+  it('a history that names a revision without a blob is pinned like any other', async () => {
+    const made = scene(newStore());
+    const lost = image(made.store, 'a', 'lost');
+    made.store.writeLink('repositories/a/_manifests/tags/lost/current/link', '');
+    remove(made.store, made.store.blobPath(lost.digest).slice(0, -5));
+    await expectIsolated(made);
+  });
+
   it('a tag without a history and without a digest keeps its repository', async () => {
     const made = scene(newStore());
     made.store.writeLink(link(made.store), '');

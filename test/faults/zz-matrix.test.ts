@@ -1,0 +1,153 @@
+/**
+ * A sweep is cut off before and after each of its system calls that change something, and given EIO at each. Right
+ * after it nothing may lead nowhere, nothing that was to stay may have changed; and the same sweep, run again, has to
+ * end where one without a fault ends. That it ends there proves little: the mutants below end there too.
+ */
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import * as cli from '../support/cli.ts';
+import { describeWithPackages } from '../support/packages.ts';
+import { buildShim, FAULTS, SHIM_PACKAGES } from '../support/shim.ts';
+import type { Fault, Shim } from '../support/shim.ts';
+import { FLAGS, KINDS, makeEveryAction } from './every-action.ts';
+import { cliOf, closeSlot, openSlot, tableOf, tryAll } from './slot.ts';
+import type { Cli, Slot, SlotOptions, Verdict } from './slot.ts';
+
+vi.setConfig({ testTimeout: 1500_000, hookTimeout: 60_000 });
+
+/** As many at a time as the smallest machine has cores. */
+const SLOTS = 2;
+
+describeWithPackages(SHIM_PACKAGES, 'a sweep with a fault at each system call', () => {
+  let shim: Shim;
+
+  beforeAll(() => {
+    shim = buildShim();
+  });
+  afterAll(() => shim.remove());
+
+  /** Tries all faults, prints the table, and returns what came out. */
+  async function run(
+    title: string,
+    program: Cli,
+    prepare: SlotOptions['prepare'],
+    faults: readonly Fault[] = FAULTS,
+  ): Promise<{ slot: Slot; verdicts: Verdict[] }> {
+    const options = { cli: program, shim, make: (root: string) => void makeEveryAction(root), prepare };
+    const slots = await Promise.all(Array.from({ length: SLOTS }, () => openSlot(options)));
+    const slot = slots[0] as Slot;
+    try {
+      const verdicts = await tryAll(slots, faults);
+      console.log(tableOf(title, slot, verdicts));
+      return { slot, verdicts };
+    } finally {
+      slots.forEach(closeSlot);
+    }
+  }
+
+  test('of every kind of action but putting back', async () => {
+    const { slot, verdicts } = await run('sweep', cli, planAll);
+    expect(new Set(slot.lines.map(({ kind }) => kind))).toEqual(new Set(['header', ...KINDS, 'trailer']));
+    expectSound(slot, verdicts);
+  });
+
+  test('of an undo, which puts links back', async () => {
+    const { slot, verdicts } = await run('undo', cli, planUndo);
+    expect(new Set(slot.lines.map(({ kind }) => kind))).toEqual(new Set(['header', 'link', 'trailer']));
+    expectSound(slot, verdicts);
+  });
+
+  describe('the same test catches', () => {
+    let folder = '';
+    beforeAll(() => {
+      folder = mkdtempSync(join(tmpdir(), 'regsweep-mutant-'));
+    });
+    afterAll(() => rmSync(folder, { recursive: true }));
+
+    test.each(MUTANTS)('$title', async ({ title, edits, faults }) => {
+      const program = await cliOf(makeMutant(join(folder, title.replaceAll(' ', '-')), edits));
+      const { verdicts } = await run(`mutant: ${title}`, program, planAll, faults);
+      expect(verdicts.flatMap(({ violations }) => violations).length).toBeGreaterThan(0);
+    });
+  });
+});
+
+/** A file below dist/, and text in it to replace. */
+type Edit = readonly [file: string, from: string | RegExp, to: string];
+
+const MUTANTS: { title: string; faults: readonly Fault[]; edits: readonly Edit[] }[] = [
+  {
+    title: 'blobs before links',
+    faults: ['kill-after', 'fail'],
+    edits: [
+      ['sweep/phases.js', /return \[(?=\s*\{\s*name: 'uploads')/, 'return blobsFirst(['],
+      ['sweep/phases.js', /\];\s*\}\s*(?=\/\/# |$)/, ']);\n}\n'],
+      [
+        'sweep/phases.js',
+        'export function phasesOf',
+        `function blobsFirst(phases) {
+          const isBlobs = ({ name }) => name === 'blobs';
+          return [...phases.filter(isBlobs), ...phases.filter((phase) => !isBlobs(phase))];
+        }
+        export function phasesOf`,
+      ],
+      // The look before the blobs would refuse: they are in use then.
+      ['sweep/sweep.js', /await checkBlobs\(/, 'void (() => {})('],
+    ],
+  },
+  {
+    title: 'an error that does not stop it',
+    faults: ['fail'],
+    edits: [
+      ['sweep/hand.js', /if \(error instanceof AppError\)\s*throw error;/, "if (String(error.code) === 'EIO') return undefined;"],
+    ],
+  },
+];
+
+/** A copy of the built program with some of its text replaced. Returns what to start. */
+function makeMutant(folder: string, edits: readonly Edit[]): string {
+  const checkout = fileURLToPath(new URL('../..', import.meta.url));
+  mkdirSync(join(folder, 'bin'), { recursive: true });
+  for (const part of ['dist', 'package.json', 'bin/regsweep.js']) {
+    cpSync(join(checkout, part), join(folder, part), { recursive: true });
+  }
+  symlinkSync(join(checkout, 'node_modules'), join(folder, 'node_modules'));
+  for (const [file, from, to] of edits) {
+    const path = join(folder, 'dist', file);
+    const text = readFileSync(path, 'utf8');
+    const changed = text.replace(from, () => to);
+    if (changed === text) throw new Error(`${file} has nothing like ${String(from)} any more`);
+    writeFileSync(path, changed);
+  }
+  return join(folder, 'bin/regsweep.js');
+}
+
+async function planAll({ cli: program, root, folder }: { cli: Cli; root: string; folder: string }): Promise<string> {
+  const file = join(folder, 'plan');
+  program.mustSucceed(await program.regsweep(['plan', root, ...FLAGS, '-o', file]));
+  return file;
+}
+
+/** Removes links alone, and returns the plan that puts them back. */
+async function planUndo(slot: { cli: Cli; root: string; folder: string }): Promise<string> {
+  const plan = await planAll(slot);
+  const undo = join(slot.folder, 'undo');
+  const flags = ['--yes', '--registry-stopped', '--links-only', '--undo', undo];
+  slot.cli.mustSucceed(await slot.cli.regsweep(['sweep', plan, ...flags]));
+  return undo;
+}
+
+function expectSound(slot: Slot, verdicts: readonly Verdict[]): void {
+  expect(verdicts).toHaveLength(slot.calls.length * FAULTS.length);
+  const where = ({ fault, at, call }: Verdict): string => `${fault} ${at}: ${call}`;
+  const wrong = (pick: (verdict: Verdict) => readonly string[]): string[] =>
+    verdicts.flatMap((verdict) => pick(verdict).map((what) => `${where(verdict)}: ${what}`));
+  expect(wrong(({ violations }) => violations)).toEqual([]);
+  expect(wrong(({ again }) => (again === 'exit 0' ? [] : [again]))).toEqual([]);
+  expect(wrong((verdict) => verdict.unlike)).toEqual([]);
+  // A fault is reached each time, and told: EIO is exit 1, and a kill is a kill.
+  expect(wrong(({ fault, ended }) => (ended === (fault === 'fail' ? 'exit 1' : 'SIGKILL') ? [] : [ended]))).toEqual([]);
+}
