@@ -140,7 +140,9 @@ function limitForeign(root: StoreRoot, untagged: boolean, diskIsAuthority: boole
   ]);
 }
 
-function refuseWithoutRepositories({ index }: Survey, shownAs: string): void {
+function refuseWithoutRepositories({ index, blind }: Survey, shownAs: string): void {
+  // A listing that failed says more than what it left out.
+  if (blind.length > 0) return;
   const blobs = index.present.count();
   const repositories = index.repositories.length;
   const revisions = index.revisions.digest.length;

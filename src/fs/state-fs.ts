@@ -4,13 +4,14 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
+  realpathSync,
   statfsSync,
   statSync,
   unlinkSync,
   writeSync,
 } from 'node:fs';
-import { join } from 'node:path';
-import { errnoOf } from './errors.js';
+import { dirname, join } from 'node:path';
+import { AppError, errnoOf, messageOf } from './errors.js';
 import { makeOutFs } from './out-fs.js';
 import type { OutFile } from './out-fs.js';
 import type { BytePath } from './read-fs.js';
@@ -43,7 +44,19 @@ export function openState(
   wanted: string | undefined,
   env: Readonly<Record<string, string | undefined>>,
 ): StateFs | undefined {
-  if (wanted !== undefined) return makeState(root, wanted);
+  if (wanted !== undefined) {
+    try {
+      return makeState(root, wanted);
+    } catch (error) {
+      const why = `--state-dir: cannot make ${wanted}: ${messageOf(error)}`;
+      throw new AppError(
+        'usage',
+        why,
+        ['name a directory outside the registry that you may write'],
+        error,
+      );
+    }
+  }
   const home = env['XDG_STATE_HOME'] ?? join(env['HOME'] ?? '/root', '.local', 'state');
   for (const candidate of [home, '/run', '/dev/shm']) {
     const state = tryState(root, rootDevice, join(candidate, 'regsweep'));
@@ -64,7 +77,11 @@ function tryState(root: BytePath, rootDevice: number, directory: string): StateF
 }
 
 function makeState(root: BytePath, directory: string): StateFs {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  makeDirectory(directory);
+  const resolved = realpathSync(directory);
+  if (resolved === root || resolved.startsWith(`${root}/`)) {
+    throw new AppError('usage', `${directory} is inside the registry`);
+  }
   const out = makeOutFs(root);
   return {
     directory,
@@ -72,6 +89,17 @@ function makeState(root: BytePath, directory: string): StateFs {
     lock: (name) => lockFile(join(directory, name)),
     unlock: (name) => unlinkSync(join(directory, name)),
   };
+}
+
+/**
+ * Makes a directory and what is missing above it. Not `recursive: true`: where a directory
+ * cannot be made though its parent is there (below /proc), Node tries again for ever.
+ */
+function makeDirectory(directory: string): void {
+  if (existsSync(directory)) return;
+  const parent = dirname(directory);
+  if (parent !== directory) makeDirectory(parent);
+  mkdirSync(directory, { mode: 0o700 });
 }
 
 function lockFile(path: string): LockHolder | undefined {

@@ -13,7 +13,7 @@ const BROKEN = 3;
  * blobs have a directory, and so on for the manifests that it names. What may be elsewhere
  * (foreign layers), or is not kept as sha256, does not count.
  */
-export function closureTeller(index: StoreIndex): (digest: number) => boolean {
+function closureTeller(index: StoreIndex): (digest: number) => boolean {
   const states = new Uint8Array(index.digests.size);
   return (digest) => {
     const stack = [digest];

@@ -120,7 +120,7 @@ function unnamedLinks(index: StoreIndex, liveness: Liveness): number[] {
 }
 
 /** Unreferenced blobs that a layer link names and that no dropped or deleted manifest explains. */
-export function unexplainedLinks(
+function unexplainedLinks(
   index: StoreIndex,
   liveness: Liveness,
   unreferenced: Uint32Array,

@@ -1,4 +1,4 @@
-import { NO_DIGEST, reverseOf, eachOf } from '../graph/store-index.js';
+import { eachOf, reverseOf } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
 import type { Finding } from '../registry/finding.js';
 import { REVISION } from '../scan/facts.js';
@@ -269,15 +269,4 @@ function sortFindings(findings: readonly Finding[]): Finding[] {
       (a.path < b.path ? -1 : a.path > b.path ? 1 : 0) ||
       (a.code < b.code ? -1 : 1),
   );
-}
-
-/** The tags that a manifest is behind, for naming who is affected by a finding. */
-export function tagsOn(index: StoreIndex, digest: number): string[] {
-  const found: string[] = [];
-  eachOf(reverseOf(index).tags, digest, (tag) => {
-    if ((index.tags.digest[tag] as number) === NO_DIGEST) return;
-    const repository = index.repositories[index.tags.repository[tag] as number] as string;
-    found.push(`${repository}:${index.tags.name[tag] as string}`);
-  });
-  return found;
 }

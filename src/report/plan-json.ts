@@ -41,7 +41,7 @@ export function renderPlanJson(summary: PlanSummary, context: PlanJsonContext): 
   return `${safeJson(document, 2)}\n`;
 }
 
-export function findingJson(finding: Finding): object {
+function findingJson(finding: Finding): object {
   const { repository, tag, path, detail, ...rest } = finding;
   return {
     ...rest,

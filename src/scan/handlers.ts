@@ -24,7 +24,7 @@ type Handlers = {
 };
 
 /** One handler a kind: the same code inline, in a worker, and on memfs. */
-export const HANDLERS: Handlers = {
+const HANDLERS: Handlers = {
   repositories: readRepositories,
   blobs: readBlobs,
   manifests: readManifests,

@@ -34,7 +34,7 @@ function readUpTo(fs: ReadFs, path: BytePath, buffer: Uint8Array): Uint8Array {
 }
 
 /** Parses proc_pid_mountinfo(5). */
-export function parseMounts(text: string): Mount[] {
+function parseMounts(text: string): Mount[] {
   const mounts = [];
   for (const line of text.split('\n')) {
     const fields = line.split(' ');

@@ -12,7 +12,7 @@ import { NOTHING, readDetails } from '../scan/scan.js';
 import type { ScanOptions } from '../scan/scan.js';
 
 /** What a plan drops, as decisions about a store's index. */
-export function decisionsOf(index: StoreIndex, actions: readonly Action[]): Decisions {
+function decisionsOf(index: StoreIndex, actions: readonly Action[]): Decisions {
   const decisions = keepEverything(index);
   const tags = new Set<string>();
   const revisions = new Set<string>();
