@@ -139,6 +139,7 @@ async function sweepSession(
       ? undefined
       : setTimeout(() => Atomics.store(stop, 0, 1), Math.min(deadline, LONGEST_TIMER_MS));
   const started = performance.now();
+  const undoFile = flags.undo;
   try {
     const result = await runSweep({
       plan,
@@ -148,7 +149,7 @@ async function sweepSession(
       devices: devicesOf(fs, root),
       threads: session.threads,
       linksOnly: flags.linksOnly === true,
-      undo: flags.undo === undefined ? undefined : makeOutFs(root.root).create(flags.undo),
+      undo: undoFile === undefined ? undefined : () => makeOutFs(root.root).create(undoFile),
       stop,
       assertStopped: () => assertStopped(lookForRegistry(fs, root), flags.registryStopped === true),
       confirm: () => confirm(session, plan, text, flags, style),

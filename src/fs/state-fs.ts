@@ -87,7 +87,14 @@ function makeState(root: BytePath, directory: string): StateFs {
     directory,
     create: (name) => out.create(join(directory, name)),
     lock: (name) => lockFile(join(directory, name)),
-    unlock: (name) => unlinkSync(join(directory, name)),
+    unlock(name) {
+      try {
+        unlinkSync(join(directory, name));
+      } catch (error) {
+        // Somebody tidied up: there is nothing left to release.
+        if (errnoOf(error) !== 'ENOENT') throw error;
+      }
+    },
   };
 }
 

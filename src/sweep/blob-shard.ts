@@ -36,16 +36,25 @@ export interface BlobRemovals {
  */
 export function removeBlobs(shard: BlobShard): BlobRemovals {
   const states = new Uint8Array(shard.bytes.length);
-  const prefixes = new Map<string, WriteDirectory | undefined>();
+  const paths = Array.from(states, (_, i) =>
+    blobDirectory(unpackDigest(shard.digests, i * PACKED)),
+  );
+  // Neighbours share their prefix's descriptor; one prefix is open at a time.
+  const pathAt = (i: number): string => paths[i] as string;
+  const order = [...paths.keys()].sort((a, b) => (pathAt(a) < pathAt(b) ? -1 : 1));
   const fs = makeWriteFs({ ...shard, devices: new Set(shard.devices) });
   let path = '';
+  let prefix: { path: string; directory: WriteDirectory | undefined } | undefined;
   try {
-    for (let i = 0; i < states.length; i++) {
+    for (const i of order) {
       if (Atomics.load(shard.stop, 0) !== 0) break;
-      path = blobDirectory(unpackDigest(shard.digests, i * PACKED));
+      path = pathAt(i);
       const [parent, name] = split(path);
-      if (!prefixes.has(parent)) prefixes.set(parent, fs.open(parent));
-      states[i] = removeBlob(prefixes.get(parent), name, shard, i);
+      if (prefix?.path !== parent) {
+        prefix?.directory?.close();
+        prefix = { path: parent, directory: fs.open(parent) };
+      }
+      states[i] = removeBlob(prefix.directory, name, shard, i);
     }
     return { states, failed: undefined };
   } catch (error) {

@@ -33,12 +33,12 @@ export interface SweepOptions {
   /** Remove links only, and leave the blobs for a later plan. */
   readonly linksOnly: boolean;
   /** Where what is removed is noted as a plan that puts it back, before anything is removed. */
-  readonly undo: OutFile | undefined;
+  readonly undo: (() => OutFile) | undefined;
   /** Element 0 turns 1 to stop at the next safe point. */
   readonly stop: Int32Array;
-  /** @throws AppError `running` when a registry is seen; asked before the first action and before the blobs. */
+  /** @throws AppError `running`; asked before the first action, and again before the blobs. */
   readonly assertStopped: () => void;
-  /** Asked once all is checked and nothing is changed yet; false ends the sweep there. */
+  /** Asked before anything is changed; false ends the sweep there. */
   readonly confirm: () => Promise<boolean>;
   readonly onAction: (action: Action, outcome: string) => void;
   readonly onProgress: (phase: string, done: number, total: number, freedBytes: number) => void;
@@ -88,15 +88,17 @@ class Run {
     const { plan, scan, root, fs } = this.#options;
     const freeBefore = fs.space(root.base).freeBytes;
     this.#options.assertStopped();
+    if (!(await this.#options.confirm())) return this.#result('declined', freeBefore, undefined);
+    // The answer may have taken its time: everything is looked at after it.
+    this.#options.assertStopped();
     const survey = await checkPlan(scan, plan.header, plan.actions);
     const before = listResolving(survey.index);
-    if (!(await this.#options.confirm())) return this.#result('declined', freeBefore, undefined);
     const writeFs = makeWriteFs({ ...root, devices: new Set(this.#options.devices) });
     let whole: boolean;
     try {
       const hand = new Hand(writeFs);
       if (this.#options.undo !== undefined) {
-        writeUndo(this.#options.undo, hand, fs, root, plan);
+        writeUndo(this.#options.undo(), hand, fs, root, plan);
       }
       whole = await this.#phases(hand);
       hand.closeAll();

@@ -51,8 +51,13 @@ export function writeUndo(
     options: plan.header.options,
     counts: { links: links.length },
   };
-  for (const line of planLines(header, links, 0)) file.write(line);
-  file.finish();
+  try {
+    for (const line of planLines(header, links, 0)) file.write(line);
+    file.finish();
+  } catch (error) {
+    file.discard();
+    throw error;
+  }
 }
 
 function noteLinks(
