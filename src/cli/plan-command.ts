@@ -68,7 +68,7 @@ export async function runPlan(argument: string | undefined, flags: PlanFlags): P
     const made = await makePlan(session, settings, flags.diskIsAuthority === true);
     session.progress.stop();
     if (flags.output !== undefined) writePlan(flags, settings, session.root, made);
-    report(session, flags, settings, made, (performance.now() - started) / 1000);
+    await report(session, flags, settings, made, started);
     return made.survey.blind.length > 0 ? EXIT.refused : EXIT.done;
   } catch (error) {
     const code = session.stoppedBy();
@@ -213,17 +213,18 @@ function headerOf(flags: PlanFlags, settings: Settings, root: StoreRoot, made: M
   };
 }
 
-function report(
+async function report(
   session: Session,
   flags: PlanFlags,
   settings: Settings,
   made: Made,
-  seconds: number,
-): void {
+  started: number,
+): Promise<void> {
   const { survey, summary } = made;
-  const warnings = warningsOf(session, flags, made);
+  const warnings = await warningsOf(session, flags, made);
   const refused = survey.blind.map(displayName);
   const young = survey.decisions.young.length;
+  const seconds = (performance.now() - started) / 1000;
   // With the plan on standard output, the report makes way.
   const out = flags.output === '-' ? 2 : 1;
   if (flags.json === true) {
@@ -271,17 +272,22 @@ function diskOf({ fs, root }: Session): {
 
 const NAMES_SHOWN = 5;
 
-function registryWarnings({ fs, root }: Session, flags: PlanFlags): string[] {
+async function registryWarnings({ fs, root }: Session, flags: PlanFlags): Promise<string[]> {
   if (flags.registryStopped === true) return [];
-  return lookForRegistry(fs, root).processes.map(({ pid, command, certain }) => {
+  const { processes } = await lookForRegistry(fs, root);
+  return processes.map(({ pid, command, certain }) => {
     const what = certain ? 'a registry uses this store' : 'a registry runs, and may use this store';
     return `${what}: pid ${pid}, ${command}; stop it before the sweep`;
   });
 }
 
-function warningsOf(session: Session, flags: PlanFlags, { survey, options }: Made): string[] {
+async function warningsOf(
+  session: Session,
+  flags: PlanFlags,
+  { survey, options }: Made,
+): Promise<string[]> {
   const { root } = session;
-  const warnings = registryWarnings(session, flags);
+  const warnings = await registryWarnings(session, flags);
   const { tagless } = survey.decisions;
   if (tagless.length > 0) {
     const names = tagless.map((repository) =>

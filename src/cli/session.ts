@@ -116,6 +116,6 @@ function listen(stop: AbortController): {
 async function chooseProgress(flags: SessionFlags): Promise<Progress> {
   if (!flags.progress || flags.quiet === true) return SILENT;
   const now = (): number => performance.now();
-  if (process.stderr.isTTY) return await barProgress(now);
+  if (process.stderr.isTTY && process.env['TERM'] !== 'dumb') return await barProgress(now);
   return lineProgress((text) => print(2, text), now);
 }

@@ -78,6 +78,12 @@ export async function runSweepCommand(source: string, flags: SweepFlags): Promis
   try {
     assertSameRoot(plan, session.root);
     return await sweepSession(session, plan, text, flags, deadline);
+  } catch (error) {
+    const code = session.stoppedBy();
+    if (code === undefined || !(error instanceof AppError) || error.code !== 'stopped') throw error;
+    session.progress.stop();
+    print(2, 'Stopped; nothing was changed.\n');
+    return code;
   } finally {
     await session.close();
   }
@@ -151,16 +157,18 @@ async function sweepSession(
       linksOnly: flags.linksOnly === true,
       undo: undoFile === undefined ? undefined : () => makeOutFs(root.root).create(undoFile),
       stop,
-      assertStopped: () => assertStopped(lookForRegistry(fs, root), flags.registryStopped === true),
+      assertStopped: async () => {
+        if (flags.registryStopped !== true) assertStopped(await lookForRegistry(fs, root));
+      },
       confirm: () => confirm(session, plan, text, flags, style),
-      onAction: (action, outcome) => log?.write(`${safeJson({ ...action, outcome })}\n`),
+      onAction: (action, outcome) => log.write(`${safeJson({ ...action, outcome })}\n`),
       onProgress: (phase, done, total, freed) => {
         const note = `${formatBytes(freed)} of ${formatBytes(plan.trailer.bytes)}`;
         session.progress.update(phase, done, total, phase === 'blobs' ? note : undefined);
       },
     });
     session.progress.stop();
-    log?.finish();
+    log.finish();
     const seconds = (performance.now() - started) / 1000;
     return report(session, result, flags, { seconds, log: state, style });
   } finally {
@@ -170,8 +178,7 @@ async function sweepSession(
 }
 
 /** @throws AppError `running` */
-function assertStopped(look: Look, overridden: boolean): void {
-  if (overridden) return;
+function assertStopped(look: Look): void {
   const [first] = look.processes;
   if (first !== undefined) {
     const which = first.certain
@@ -217,14 +224,26 @@ async function confirm(
   return /^y(?:es)?$/i.test(answer.trim());
 }
 
-/** The log of what was done; a sweep goes on without one where there is no room. */
-function openLog(state: StateFs | undefined): OutFile | undefined {
+/** Notes what was done, and goes on in silence where there is no room, or none any more. */
+function openLog(state: StateFs | undefined): Pick<OutFile, 'write' | 'finish'> {
   const stamp = new Date().toISOString().replaceAll(/[:.]/g, '-');
-  try {
-    return state?.create(`sweep-${stamp}-${process.pid}.ndjson`);
-  } catch {
-    return undefined;
-  }
+  let file: OutFile | undefined;
+  const attempt = (call: () => void): void => {
+    try {
+      call();
+    } catch (error) {
+      // The disk is full or read-only, which is why people sweep: the log is a convenience.
+      if (!(error instanceof AppError)) throw error;
+      file = undefined;
+    }
+  };
+  attempt(() => {
+    file = state?.create(`sweep-${stamp}-${process.pid}.ndjson`);
+  });
+  return {
+    write: (text) => attempt(() => file?.write(text)),
+    finish: () => attempt(() => file?.finish()),
+  };
 }
 
 function report(

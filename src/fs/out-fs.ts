@@ -54,7 +54,12 @@ function openNew(path: string, root: BytePath): number {
   } catch (error) {
     if (error instanceof AppError) throw error;
     if (errnoOf(error) === 'EEXIST') {
-      throw new AppError('usage', `${path} exists; no file is overwritten`, [], error);
+      throw new AppError(
+        'usage',
+        `${path} exists; no file is overwritten`,
+        ['remove it, or choose another name'],
+        error,
+      );
     }
     throw new AppError('io', `cannot create ${path}: ${messageOf(error)}`, [], error);
   }

@@ -10,7 +10,7 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { AppError, errnoOf, messageOf } from './errors.js';
 import { makeOutFs } from './out-fs.js';
 import type { OutFile } from './out-fs.js';
@@ -77,11 +77,9 @@ function tryState(root: BytePath, rootDevice: number, directory: string): StateF
 }
 
 function makeState(root: BytePath, directory: string): StateFs {
+  refuseInside(root, directory);
   makeDirectory(directory);
-  const resolved = realpathSync(directory);
-  if (resolved === root || resolved.startsWith(`${root}/`)) {
-    throw new AppError('usage', `${directory} is inside the registry`);
-  }
+  if (!statSync(directory).isDirectory()) throw new Error(`${directory} is no directory`);
   const out = makeOutFs(root);
   return {
     directory,
@@ -96,6 +94,15 @@ function makeState(root: BytePath, directory: string): StateFs {
       }
     },
   };
+}
+
+/** What is there of a path already tells where the rest would be made. */
+function refuseInside(root: BytePath, directory: string): void {
+  let existing = resolve(directory);
+  while (!existsSync(existing)) existing = dirname(existing);
+  const at = realpathSync(existing, { encoding: 'latin1' });
+  if (at !== root && !at.startsWith(`${root}/`)) return;
+  throw new Error('it is inside the registry, where nothing is ever made');
 }
 
 /**
@@ -116,7 +123,8 @@ function lockFile(path: string): LockHolder | undefined {
     closeSync(fd);
     return undefined;
   } catch (error) {
-    if (errnoOf(error) !== 'EEXIST') throw error;
+    // No room for it: the socket holds off the others on this host all the same.
+    if (errnoOf(error) !== 'EEXIST') return undefined;
   }
   const holder = readHolder(path);
   if (holder !== undefined && isAlive(holder)) return { ...holder, path };

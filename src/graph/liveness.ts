@@ -37,6 +37,8 @@ export interface Liveness {
   readonly blobLive: Bits;
   /** Digests that dropped or deleted manifests name: these are garbage without any grace. */
   readonly explained: Bits;
+  /** Of these, those that dropped manifests name. */
+  readonly byDropped: Bits;
   /** Repositories that lose nothing, and why. */
   readonly tainted: ReadonlyMap<number, string>;
   /** Why no blob at all may be swept, if so. */
@@ -113,7 +115,7 @@ class Walk {
       revisionKept: this.#revisionKept,
       tagKept: this.#tagKept,
       blobLive: this.#blobLive,
-      explained: this.#explain(),
+      ...this.#explain(),
       tainted: this.#tainted,
       blind: this.#blind,
       findings: this.#findings,
@@ -326,21 +328,27 @@ class Walk {
   }
 
   /** What dropped and deleted manifests name, by content, however deep. */
-  #explain(): Bits {
-    const index = this.#index;
-    const explained = new Bits(index.digests.size);
-    const stack: number[] = [];
-    index.revisions.digest.forEach((digest, entry) => {
-      if (this.#revisionKept[entry] === 0 && explained.add(digest)) stack.push(digest);
+  #explain(): Pick<Liveness, 'explained' | 'byDropped'> {
+    const { size } = this.#index.digests;
+    const byDropped = new Bits(size);
+    const explained = new Bits(size);
+    this.#index.revisions.digest.forEach((digest, entry) => {
+      if (this.#revisionKept[entry] === 1) return;
+      if (this.#isLinked(entry)) this.#addClosure(digest, byDropped);
+      this.#addClosure(digest, explained);
     });
+    return { explained, byDropped };
+  }
+
+  #addClosure(root: number, into: Bits): void {
+    const stack = into.add(root) ? [root] : [];
+    const visit = (target: number): void => {
+      if (into.add(target)) stack.push(target);
+    };
     for (let digest = stack.pop(); digest !== undefined; digest = stack.pop()) {
-      const targets = this.#aliasTargets.get(digest) ?? [];
-      for (const target of targets) if (explained.add(target)) stack.push(target);
-      eachOf(index.edges, digest, (target) => {
-        if (explained.add(target)) stack.push(target);
-      });
+      for (const target of this.#aliasTargets.get(digest) ?? []) visit(target);
+      eachOf(this.#index.edges, digest, visit);
     }
-    return explained;
   }
 }
 

@@ -50,7 +50,7 @@ export function* planLines(
   const hash = createHash('sha256');
   let count = 0;
   const line = (value: object): string => {
-    const text = `${JSON.stringify(value)}\n`;
+    const text = `${printable(JSON.stringify(value))}\n`;
     hash.update(text);
     return text;
   };
@@ -66,4 +66,12 @@ export function* planLines(
     sha256: hash.digest('hex'),
   };
   yield `${JSON.stringify(trailer)}\n`;
+}
+
+/** Names come from the disk: what a terminal would act on is spelt out, as JSON may. */
+function printable(json: string): string {
+  return json.replaceAll(
+    /[\u007f-\u009f]/g,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  );
 }

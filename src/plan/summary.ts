@@ -1,5 +1,6 @@
 import { eachOf, reverseOf } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
+import { parseDigest } from '../registry/digest.js';
 import type { Finding } from '../registry/finding.js';
 import { REVISION } from '../scan/facts.js';
 import { removalsOf } from './action.js';
@@ -27,7 +28,9 @@ export interface PlanSummary {
    */
   readonly freed: { readonly bytes: number; readonly allocatedBytes: number };
   /** What of `blobs.dropped` dropped manifests held, themselves included. */
-  readonly byManifests: { readonly blobs: number; readonly bytes: number };
+  readonly byDropped: { readonly blobs: number; readonly bytes: number };
+  /** What of the rest manifests held that were deleted before. */
+  readonly byDeleted: { readonly blobs: number; readonly bytes: number };
   /** Files that go, links included. */
   readonly files: number;
   /** Blobs that the grace keeps. */
@@ -37,6 +40,8 @@ export interface PlanSummary {
   readonly table: readonly RepositoryRow[];
   readonly tainted: readonly TaintedRow[];
   readonly findings: readonly Finding[];
+  /** By the digest of a finding: the tags on it, as `repository:tag`. */
+  readonly affected: ReadonlyMap<string, readonly string[]>;
 }
 
 interface Totals {
@@ -76,8 +81,11 @@ export function summarize(
   const droppedBytes = sum(blobs.bytes);
   const uploadBytes = garbage.uploads.reduce((total, { bytes }) => total + bytes, 0);
   const temporaryBytes = garbage.temporaries.reduce((total, { bytes }) => total + bytes, 0);
-  const explained = explainedBlobs(survey, garbage);
+  const { byDropped, explained } = survey.liveness;
+  const isDropped = (digest: number): boolean => byDropped.has(digest);
+  const isDeleted = (digest: number): boolean => explained.has(digest) && !byDropped.has(digest);
   const linked = countLinked(index);
+  const findings = sortFindings([...survey.findings, ...garbage.findings]);
   return {
     repositories: index.repositories.length,
     tags: totals(index.tags.name.length, counted.byKind.get('tag') ?? 0),
@@ -104,7 +112,8 @@ export function summarize(
         counted.links * garbage.costs.link +
         counted.directories * garbage.costs.directory,
     },
-    byManifests: explained,
+    byDropped: countBlobs(garbage, isDropped),
+    byDeleted: countBlobs(garbage, isDeleted),
     files: counted.files,
     graced: {
       blobs: garbage.graced.size,
@@ -117,7 +126,8 @@ export function summarize(
       why,
       bytes: survey.needs.keptBytes[repository] as number,
     })),
-    findings: sortFindings([...survey.findings, ...garbage.findings]),
+    findings,
+    affected: affectedTags(index, findings),
   };
 }
 
@@ -193,14 +203,14 @@ function keptBytes({ index }: Survey, garbage: Garbage): number {
   return total;
 }
 
-function explainedBlobs(
-  { liveness }: Survey,
+function countBlobs(
   { blobs }: Garbage,
+  counts: (digest: number) => boolean,
 ): { blobs: number; bytes: number } {
   let count = 0;
   let bytes = 0;
   blobs.digest.forEach((digest, i) => {
-    if (!liveness.explained.has(digest)) return;
+    if (!counts(digest)) return;
     count++;
     bytes += blobs.bytes[i] as number;
   });
@@ -269,4 +279,24 @@ function sortFindings(findings: readonly Finding[]): Finding[] {
       (a.path < b.path ? -1 : a.path > b.path ? 1 : 0) ||
       (a.code < b.code ? -1 : 1),
   );
+}
+
+function affectedTags(
+  index: StoreIndex,
+  findings: readonly Finding[],
+): ReadonlyMap<string, readonly string[]> {
+  const affected = new Map<string, readonly string[]>();
+  const { tags } = reverseOf(index);
+  for (const { digest } of findings) {
+    const parsed = digest === undefined ? undefined : parseDigest(digest);
+    const id = parsed === undefined ? undefined : index.digests.find(parsed);
+    if (digest === undefined || id === undefined) continue;
+    const names: string[] = [];
+    eachOf(tags, id, (tag) => {
+      const repository = index.repositories[index.tags.repository[tag] as number] as string;
+      names.push(`${repository}:${index.tags.name[tag] as string}`);
+    });
+    if (names.length > 0) affected.set(digest, names.sort());
+  }
+  return affected;
 }

@@ -14,6 +14,9 @@ export interface RegistryConfig {
 /** The registry's own override of `storage.filesystem.rootdirectory`. */
 const ROOT_VARIABLE = 'REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY';
 
+/** The registry stores in a bucket or in memory: there is nothing on a disk. */
+export class StorageElsewhereError extends AppError {}
+
 type Tree = Readonly<Record<string, unknown>>;
 
 /**
@@ -39,7 +42,7 @@ export function parseConfig(
   const fromEnv = env[ROOT_VARIABLE];
   const isFilesystem = storage === 'filesystem' || (isTree(storage) && 'filesystem' in storage);
   if (!isFilesystem && fromEnv === undefined) {
-    throw new AppError('usage', `${shownAs}: its storage is not a file system`, [
+    throw new StorageElsewhereError('usage', `${shownAs}: its storage is not a file system`, [
       'regsweep works on a registry that stores on a disk (storage.filesystem.rootdirectory)',
     ]);
   }

@@ -45,7 +45,7 @@ function taintedEntry({ name, why, bytes }: TaintedRow): Entry {
   return {
     label: `${formatBytes(bytes)} in ${escapeName(name)}`,
     text: `loses nothing: ${shortenHex(escapeName(why))}`,
-    way: 'regsweep check',
+    way: 'delete it by the API',
   };
 }
 
@@ -61,21 +61,22 @@ export function damageLines(summary: PlanSummary, context: PlanContext, style: S
     ...(odd.length > 0 && !context.all ? [plural(odd.length, 'harmless oddity')] : []),
   ];
   return [
-    ...section('DAMAGE', shown, context, style),
+    ...section('DAMAGE', shown, summary, context, style),
     ...(shown.length === 0 && rest.length > 0 ? [''] : []),
     ...more(style, rest, shown.length === 0 ? '  ' : INDENT),
-    ...(context.all ? section('HARMLESS ODDITIES', odd, context, style) : []),
+    ...(context.all ? section('HARMLESS ODDITIES', odd, summary, context, style) : []),
   ];
 }
 
 function section(
   title: string,
   findings: readonly Finding[],
+  summary: PlanSummary,
   context: PlanContext,
   style: Style,
 ): string[] {
   if (findings.length === 0) return [];
-  const entries = findings.map((finding) => findingEntry(finding, context));
+  const entries = findings.map((finding) => findingEntry(finding, summary.affected));
   return ['', `  ${style.heading(title)}`, ...layOutEntries(entries, context.width)];
 }
 
@@ -84,7 +85,7 @@ function more(style: Style, parts: readonly string[], indent = INDENT): string[]
 }
 
 /** Names what is affected: a tag where one is known, else the digest, else the path. */
-function findingEntry(finding: Finding, { affected }: PlanContext): Entry {
+function findingEntry(finding: Finding, affected: PlanSummary['affected']): Entry {
   const { path, repository, tag, digest } = finding;
   const where = shortenHex(escapeName(path));
   const what = shortenHex(escapeName(finding.detail));
@@ -93,7 +94,7 @@ function findingEntry(finding: Finding, { affected }: PlanContext): Entry {
     return { label: shortenHex(escapeName(`${repository}:${tag}`)), text: `${what} (${inside})` };
   }
   if (digest === undefined) return { label: where, text: what };
-  const [first, ...others] = affected?.get(digest) ?? [];
+  const [first, ...others] = affected.get(digest) ?? [];
   const short = shortenHex(escapeName(digest));
   if (first === undefined) return { label: short, text: what };
   const and = others.length === 0 ? '' : `, and ${plural(others.length, 'tag')} more`;

@@ -32,8 +32,6 @@ export interface PlanContext {
   /** Where the plan was written, if it was. */
   readonly planFile: string | undefined;
   readonly young: number;
-  /** The tags that a damaged manifest is behind, by its digest; byte strings. */
-  readonly affected?: ReadonlyMap<string, readonly string[]>;
   readonly width: number;
   /** Show every repository and every finding. */
   readonly all: boolean;
@@ -102,21 +100,21 @@ const BYTES = 11;
 function frees(summary: PlanSummary, context: PlanContext, style: Style): string[] {
   const row = (label: string, bytes: number | undefined, rest: string): string =>
     `  ${label.padEnd(LABEL)}${(bytes === undefined ? '' : formatBytes(bytes)).padStart(BYTES)}    ${rest}`.trimEnd();
-  const { byManifests, blobs, uploads, freed } = summary;
+  const { byDropped, byDeleted, blobs, uploads, freed } = summary;
   const lines = [
     style.heading(row('WOULD FREE', freed.bytes, `in ${plural(summary.files, 'file')}`)),
   ];
-  if (summary.manifests.dropped > 0 || byManifests.blobs > 0) {
-    const what =
-      summary.manifests.dropped > 0 ? `${plural(summary.manifests.dropped, 'manifest')}, ` : '';
-    const label = summary.manifests.dropped > 0 ? '  untagged manifests' : '  deleted manifests';
-    lines.push(row(label, byManifests.bytes, what + plural(byManifests.blobs, 'blob')));
+  if (summary.manifests.dropped > 0) {
+    const what = `${plural(summary.manifests.dropped, 'manifest')}, ${plural(byDropped.blobs, 'blob')}`;
+    lines.push(row('  untagged manifests', byDropped.bytes, what));
   }
-  const rest = blobs.dropped - byManifests.blobs;
+  if (byDeleted.blobs > 0) {
+    lines.push(row('  deleted manifests', byDeleted.bytes, plural(byDeleted.blobs, 'blob')));
+  }
+  const rest = blobs.dropped - byDropped.blobs - byDeleted.blobs;
   if (rest > 0) {
-    lines.push(
-      row('  unreferenced blobs', blobs.droppedBytes - byManifests.bytes, plural(rest, 'blob')),
-    );
+    const bytes = blobs.droppedBytes - byDropped.bytes - byDeleted.bytes;
+    lines.push(row('  unreferenced blobs', bytes, plural(rest, 'blob')));
   }
   if (uploads.dropped > 0) {
     const age = `older than ${formatDuration(context.uploadsOlderThanMs)}`;

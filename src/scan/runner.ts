@@ -38,6 +38,8 @@ export class Runner {
       const facts = runTask(this.#options.fs, task, shards[next++] as Tasks[K]['shard']);
       this.#spentMs += performance.now() - started;
       yield facts;
+      // Signals are heard only between turns of the event loop.
+      await new Promise((resolve) => setImmediate(resolve));
     }
     if (next === shards.length) return;
     const pool = await (this.#pool ??= startPool(this.#options));
@@ -57,6 +59,11 @@ export class Runner {
     await pool?.destroy();
   }
 
+  /** Whether a signal asked for the end. */
+  isStopped(): boolean {
+    return this.#options.signal?.aborted === true;
+  }
+
   #runsInline(): boolean {
     if (this.#options.threads === 0) return true;
     if (this.#pool !== undefined) return false;
@@ -64,7 +71,7 @@ export class Runner {
   }
 
   #throwIfStopped(): void {
-    if (this.#options.signal?.aborted === true) throw stopped();
+    if (this.isStopped()) throw stopped();
   }
 
   async #orStopped<T>(result: Promise<T>): Promise<T> {

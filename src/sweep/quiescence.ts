@@ -30,21 +30,25 @@ const PROGRAM =
  * An idle registry holds no file open, so open files tell nothing. A hit proves presence; no
  * hit never proves absence.
  */
-export function lookForRegistry(fs: ReadFs, root: StoreRoot): Look {
+export async function lookForRegistry(fs: ReadFs, root: StoreRoot): Promise<Look> {
   const processes: RegistryProcess[] = [];
   for (const name of namesIn(fs, '/proc')) {
     if (!/^\d+$/.test(name) || Number(name) === process.pid) continue;
-    const found = judge(fs, root, name);
+    const found = await judge(fs, root, name);
     if (found !== undefined) processes.push(found);
   }
   return { processes, blind: whyBlind(fs, root) };
 }
 
-function judge(fs: ReadFs, root: StoreRoot, pid: string): RegistryProcess | undefined {
+async function judge(
+  fs: ReadFs,
+  root: StoreRoot,
+  pid: string,
+): Promise<RegistryProcess | undefined> {
   const args = readList(fs, `/proc/${pid}/cmdline`);
   if (!isRegistry(args, exeOf(fs, pid))) return undefined;
   const command = displayName(args.join(' ')).slice(0, 200);
-  const uses = usesStore(fs, root, pid, args);
+  const uses = await usesStore(fs, root, pid, args);
   if (uses === false) return undefined;
   return { pid: Number(pid), command, certain: uses === true };
 }
@@ -54,47 +58,69 @@ function isRegistry(args: readonly string[], exe: string): boolean {
   return PROGRAM.test(baseName(args[0] ?? '')) || PROGRAM.test(baseName(exe));
 }
 
-/** Whether a registry's root is this store; undefined when that cannot be read. */
-function usesStore(
+/** Whether a registry's root is this store; undefined when that cannot be told. */
+async function usesStore(
   fs: ReadFs,
   root: StoreRoot,
   pid: string,
   args: readonly string[],
-): boolean | undefined {
-  const directory = rootOf(fs, pid, args);
-  if (directory === undefined) return undefined;
-  // Not resolved: the kernel follows the links on the way in that process's own root.
-  const seen = `${inRootOf(pid, directory)}/${REGISTRY_BELOW_ROOT}`;
+): Promise<boolean | undefined> {
+  const directory = await rootOf(fs, pid, args);
+  if (directory === undefined || directory === 'elsewhere') {
+    return directory === undefined ? undefined : false;
+  }
   try {
-    const stat = fs.stat(seen);
-    // It has no registry at its root yet, so it cannot be serving this one.
-    if (stat === undefined) return false;
-    if (stat.kind !== 'directory') return undefined;
-    return stat.dev === root.dev && stat.ino === root.ino;
+    const seen = `${inRootOf(pid, directory)}/${REGISTRY_BELOW_ROOT}`;
+    if (fs.stat(seen)?.ino === root.ino && fs.stat(seen)?.dev === root.dev) return true;
+    // An absolute link would be followed in our root instead of that process's own.
+    if (hasLink(fs, pid, `${directory}/${REGISTRY_BELOW_ROOT}`)) return undefined;
+    return false;
   } catch {
     return undefined;
   }
 }
 
-const ROOT_SETTING = 'REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY=';
+function hasLink(fs: ReadFs, pid: string, path: BytePath): boolean {
+  const parts = path.split('/').filter((part) => part !== '');
+  for (let count = 1; count <= parts.length; count++) {
+    const part = `${path.startsWith('/') ? '/' : ''}${parts.slice(0, count).join('/')}`;
+    if (fs.stat(inRootOf(pid, part))?.kind === 'symlink') return true;
+  }
+  return false;
+}
+
+const ROOT_SETTING = 'REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY';
+const CONFIG_SETTING = 'REGISTRY_CONFIGURATION_PATH';
 
 /**
- * The rootdirectory of a process, by its environment, else by its configuration. Only that
- * one line of the YAML is looked for: what cannot be found counts as not readable.
+ * The rootdirectory of a process, by its environment, else by its configuration; `elsewhere`
+ * when it stores on no file system. Undefined when neither can be read.
  */
-function rootOf(fs: ReadFs, pid: string, args: readonly string[]): BytePath | undefined {
-  const environment = readList(fs, `/proc/${pid}/environ`);
-  const set = environment.find((text) => text.startsWith(ROOT_SETTING));
-  if (set !== undefined) return set.slice(ROOT_SETTING.length);
-  const file =
-    args.slice(2).find((arg) => !arg.startsWith('-')) ??
-    environment
-      .find((text) => text.startsWith('REGISTRY_CONFIGURATION_PATH='))
-      ?.slice('REGISTRY_CONFIGURATION_PATH='.length);
+async function rootOf(
+  fs: ReadFs,
+  pid: string,
+  args: readonly string[],
+): Promise<BytePath | 'elsewhere' | undefined> {
+  const env = new Map(
+    readList(fs, `/proc/${pid}/environ`).map((text) => {
+      const equals = text.indexOf('=');
+      return [text.slice(0, equals), text.slice(equals + 1)];
+    }),
+  );
+  const set = env.get(ROOT_SETTING);
+  if (set !== undefined) return set;
+  const file = args.slice(2).find((arg) => !arg.startsWith('-')) ?? env.get(CONFIG_SETTING);
   if (file === undefined) return undefined;
   const text = readText(fs, inRootOf(pid, file));
-  const line = /\brootdirectory:[ \t]*["']?([^"'\r\n#,}]+)/.exec(text)?.[1]?.trim();
-  return line === undefined || line === '' ? undefined : line;
+  if (text.trim() === '') return undefined;
+  const { parseConfig, StorageElsewhereError } = await import('../registry/config.js');
+  try {
+    return toBytePath(
+      parseConfig(Buffer.from(text, 'latin1').toString('utf8'), file, {}).rootDirectory,
+    );
+  } catch (error) {
+    return error instanceof StorageElsewhereError ? 'elsewhere' : undefined;
+  }
 }
 
 /** A path as another process means it. */

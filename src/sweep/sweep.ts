@@ -37,7 +37,7 @@ export interface SweepOptions {
   /** Element 0 turns 1 to stop at the next safe point. */
   readonly stop: Int32Array;
   /** @throws AppError `running`; asked before the first action, and again before the blobs. */
-  readonly assertStopped: () => void;
+  readonly assertStopped: () => Promise<void>;
   /** Asked before anything is changed; false ends the sweep there. */
   readonly confirm: () => Promise<boolean>;
   readonly onAction: (action: Action, outcome: string) => void;
@@ -87,10 +87,10 @@ class Run {
   async all(): Promise<SweepResult> {
     const { plan, scan, root, fs } = this.#options;
     const freeBefore = fs.space(root.base).freeBytes;
-    this.#options.assertStopped();
+    await this.#options.assertStopped();
     if (!(await this.#options.confirm())) return this.#result('declined', freeBefore, undefined);
     // The answer may have taken its time: everything is looked at after it.
-    this.#options.assertStopped();
+    await this.#options.assertStopped();
     const survey = await checkPlan(scan, plan.header, plan.actions);
     const before = listResolving(survey.index);
     const writeFs = makeWriteFs({ ...root, devices: new Set(this.#options.devices) });
@@ -100,14 +100,27 @@ class Run {
       if (this.#options.undo !== undefined) {
         writeUndo(this.#options.undo(), hand, fs, root, plan);
       }
-      whole = await this.#phases(hand);
+      whole = await this.#untilStopped(hand);
       hand.closeAll();
     } finally {
       writeFs.close();
     }
+    // A signal asks for the end; the next run of the same plan verifies.
+    if (scan.runner.isStopped()) return this.#result('stopped', freeBefore, undefined);
     const after = await surveyStore(scan, keepEverything);
     const verification = compareResolving(before, listResolving(after.index), plan.actions);
     return this.#result(whole ? 'complete' : 'stopped', freeBefore, verification);
+  }
+
+  /** True when all phases were carried out; a scan that a signal ended is a safe point too. */
+  async #untilStopped(hand: Hand): Promise<boolean> {
+    try {
+      return await this.#phases(hand);
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== 'stopped') throw error;
+      hand.sync();
+      return false;
+    }
   }
 
   /** True when all phases were carried out to their ends. */
@@ -142,7 +155,7 @@ class Run {
   async #blobPhase(hand: Hand, { name, actions }: Phase): Promise<boolean> {
     if (actions.length === 0) return true;
     const { plan, scan, root, devices, threads, workerFile, stop } = this.#options;
-    this.#options.assertStopped();
+    await this.#options.assertStopped();
     await checkBlobs(scan, plan.header, plan.actions);
     let reached = 0;
     await removeBlobActions(actions as BlobAction[], {

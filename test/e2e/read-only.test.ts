@@ -1,6 +1,14 @@
 /** A dry run changes nothing: not a byte, not a time, not even the atimes that tell when an image was last pulled. */
 import { spawnSync } from 'node:child_process';
-import { lstatSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync } from 'node:fs';
+import {
+  lstatSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  utimesSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
@@ -53,8 +61,14 @@ describeWithPackages(['docker-registry', 'skopeo'], 'a dry run', () => {
 
   test.each([
     ['plan', []],
-    ['plan that would drop all it can', ['--json', '-m', '--grace', '0', '--uploads-older-than', '0']],
-    ['plan with workers and a plan file', ['--threads', '2', '-m', '--grace', '0', '-o', 'read-only.plan']],
+    [
+      'plan that would drop all it can',
+      ['--json', '-m', '--grace', '0', '--uploads-older-than', '0'],
+    ],
+    [
+      'plan with workers and a plan file',
+      ['--threads', '2', '-m', '--grace', '0', '-o', 'read-only.plan'],
+    ],
   ])('changes no path, size, mtime or atime: a %s', async (_, flags) => {
     const paths = listTree(root);
     setTimes(paths);
@@ -82,10 +96,20 @@ describeWithPackages(['docker-registry', 'skopeo'], 'a dry run', () => {
       mkdirSync(mounted);
       const flags = ['--json', '-m', '--grace', '0'];
       const wrapper = ['unshare', '-m', 'sh', '-c', ON_READ_ONLY_MOUNT, 'sh', root, mounted];
-      const there = mustSucceed(await regsweep(['plan', mounted, ...flags], { wrapper })).json as PlanReport;
+      const there = mustSucceed(await regsweep(['plan', mounted, ...flags], { wrapper }))
+        .json as PlanReport;
       const here = mustSucceed(await regsweep(['plan', root, ...flags])).json as PlanReport;
       expect(there.blobs.dropped).toBeGreaterThan(0);
-      const same = ['repositories', 'tags', 'manifests', 'blobs', 'layerLinks', 'uploads', 'freed', 'damage'] as const;
+      const same = [
+        'repositories',
+        'tags',
+        'manifests',
+        'blobs',
+        'layerLinks',
+        'uploads',
+        'freed',
+        'damage',
+      ] as const;
       for (const key of same) expect(there[key], key).toEqual(here[key]);
       // Nothing was left behind where the mount had been: it ended with its namespace.
       expect(readdirSync(mounted)).toEqual([]);
@@ -102,7 +126,9 @@ describeWithPackages(['docker-registry', 'skopeo'], 'a dry run', () => {
       const lines = readFileSync(trace, 'utf8').split('\n');
       expect(lines.filter((line) => isChange(line) && mayTouch(line, root))).toEqual([]);
       // That it read the store and wrote the plan is in the trace: it would show a write below the root.
-      expect(lines.some((line) => line.includes(`"${root}/`) || line.includes('/current/link'))).toBe(true);
+      expect(
+        lines.some((line) => line.includes(`"${root}/`) || line.includes('/current/link')),
+      ).toBe(true);
       expect(lines.some((line) => isChange(line) && mayTouch(line, file))).toBe(true);
     });
 
@@ -167,7 +193,9 @@ function obstacleToMounts(): string | undefined {
 function isChange(line: string): boolean {
   const call = /^\d+ +(\w+)\(/.exec(line)?.[1];
   if (call === undefined) return false;
-  return OPENING.includes(call) ? /O_(WRONLY|RDWR|CREAT|TRUNC|APPEND|TMPFILE)/.test(line) : MUTATING.includes(call);
+  return OPENING.includes(call)
+    ? /O_(WRONLY|RDWR|CREAT|TRUNC|APPEND|TMPFILE)/.test(line)
+    : MUTATING.includes(call);
 }
 
 /** Whether a call names the path or something below it. In doubt (a relative path, a descriptor's link), yes. */

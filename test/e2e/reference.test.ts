@@ -122,7 +122,9 @@ describeWithPackages(['docker-registry', 'skopeo'], 'beside the reference collec
   test('with -m a repository that lost its only tag keeps its manifests, and the report says so', async () => {
     const { blobs, lines, report } = await plan(root, ['-m', '--grace', '0']);
     const { repository, needs } = store.noLongerTagged;
-    expect(named(lines, 'revision').filter((name) => name.startsWith(`${repository}@`))).toEqual([]);
+    expect(named(lines, 'revision').filter((name) => name.startsWith(`${repository}@`))).toEqual(
+      [],
+    );
     expect(needs.filter((digest) => blobs.has(digest))).toEqual([]);
     expect(JSON.stringify(report.warnings)).toContain(repository);
   });
@@ -134,7 +136,10 @@ describeWithPackages(['docker-registry', 'skopeo'], 'beside the reference collec
     const replaced = await pushManifest(registry, 'shop/web', makeImage({ seed: 'replaced' }), '1');
     await pushManifest(registry, 'shop/web', makeImage({ seed: 'replacing' }), '1');
     await registry.stop();
-    const reference = await collectGarbage(registry.configPath, { dryRun: true, deleteUntagged: true });
+    const reference = await collectGarbage(registry.configPath, {
+      dryRun: true,
+      deleteUntagged: true,
+    });
     expect(reference).toMatchObject({ exitCode: 1, eligible: new Set() });
     const { blobs, report } = await plan(other, ['-m', '--grace', '0']);
     expect(sorted(blobs.keys())).toEqual(replaced.needs);
@@ -157,7 +162,12 @@ async function fill(registry: Registry): Promise<Store> {
   const story = await pushStory(registry);
   const signed = makeSignature(story.webOld.digest);
   const signatureOfOld = await pushManifest(registry, 'shop/web', signed, signed.tag);
-  await pushManifest(registry, 'shop/web', makeImage({ seed: 'web 1.0 rebuilt', format: 'docker' }), '1.0');
+  await pushManifest(
+    registry,
+    'shop/web',
+    makeImage({ seed: 'web 1.0 rebuilt', format: 'docker' }),
+    '1.0',
+  );
   // Retagged within the repository: the old tag's image stays tagged by the other name.
   const moved = makeImage({ seed: 'api 2.1' });
   await pushManifest(registry, 'shop/api', moved, '2.1');
@@ -196,7 +206,11 @@ async function pushBySha512(registry: Registry): Promise<{ bySha256: string }> {
 /** What a plan does to tags (`repository:tag`) or revisions (`repository@digest`), sorted. */
 function named(lines: readonly PlanLine[], kind: 'tag' | 'revision'): string[] {
   const chosen = lines.filter((line) => line.kind === kind);
-  return sorted(chosen.map((line) => `${line.repository}${kind === 'tag' ? `:${line.tag}` : `@${line.digest}`}`));
+  return sorted(
+    chosen.map(
+      (line) => `${line.repository}${kind === 'tag' ? `:${line.tag}` : `@${line.digest}`}`,
+    ),
+  );
 }
 
 /** The first without the second, sorted. */

@@ -3,7 +3,14 @@ import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test, vi } from 'vitest';
-import { mustSucceed, plan, plannedBlobs, readPlan, regsweep, type PlanReport } from '../support/cli.ts';
+import {
+  mustSucceed,
+  plan,
+  plannedBlobs,
+  readPlan,
+  regsweep,
+  type PlanReport,
+} from '../support/cli.ts';
 import { makeImage, pullToDirectory, pushManifest, type Pushed } from '../support/images.ts';
 import { describeWithPackages } from '../support/packages.ts';
 import {
@@ -34,7 +41,8 @@ describeWithPackages(['docker-registry', 'skopeo'], 'the story of every tutorial
     const registry = await startRegistry({ root });
     configPath = registry.configPath;
     const base = makeImage({ seed: 'base', layerBytes: 20_000, format: 'docker' });
-    const image = (seed: string) => makeImage({ seed, layers: 1, format: 'docker', base: base.layers });
+    const image = (seed: string) =>
+      makeImage({ seed, layers: 1, format: 'docker', base: base.layers });
     old = await pushManifest(registry, 'myapp', image('version 1'), 'v1');
     current = await pushManifest(registry, 'myapp', image('version 2'), 'v2');
     pulled = await pullToDirectory(registry, 'myapp', 'v2');
@@ -107,7 +115,11 @@ describeWithPackages(['docker-registry', 'skopeo'], 'the story of every tutorial
     expect((await collectGarbage(configPath, { dryRun: false })).eligible).toEqual(eligible);
     const { report, blobs } = await plan(root);
     expect([...blobs]).toEqual([]);
-    expect(report.blobs).toMatchObject({ total: current.needs.length, dropped: 0, droppedBytes: 0 });
+    expect(report.blobs).toMatchObject({
+      total: current.needs.length,
+      dropped: 0,
+      droppedBytes: 0,
+    });
     const registry = await startRegistry({ root });
     expect(await pullToDirectory(registry, 'myapp', 'v2')).toEqual(pulled);
     await registry.stop();

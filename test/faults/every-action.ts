@@ -1,6 +1,7 @@
 /** A store of some dozens of files whose plan has every kind of action. */
 import nodeFs from 'node:fs';
-import { digestOf, StoreBuilder, type Written } from '../support/store.ts';
+import { isRoot } from '../support/packages.ts';
+import { digestOf, setTimesBelow, StoreBuilder, type Written } from '../support/store.ts';
 
 /** What makes all of it go. */
 export const FLAGS = ['-m', '--allow', 'drop-dead-tags', '--registry-stopped', '--threads', '1'];
@@ -40,8 +41,27 @@ export function makeEveryAction(root: string): EveryAction {
   store.mkdir(store.blobPath(digestOf('lost')).replace('/data', ''));
   store.layerLink('shop/dead', store.blob(layer('interrupted')));
   store.mkdir('repositories/old/namespace');
+  // An upload goes on there, so an earlier layer of the same push stays, however old.
+  const startedAt = new Date(Math.floor(Date.now() / 1000) * 1000);
+  const upload = '99999999-2222-4333-8444-555555555555';
+  store.layerLink('shop/busy', store.blob(layer('pushed')));
+  store.upload('shop/busy', upload, { bytes: 10, startedAt });
   const child = store.image('shop/multi', { layers: [layer('base')] });
   store.index('shop/multi', [child], { tag: '1' });
+  if (isRoot()) giveAway(root);
   store.ageEverything(AGE);
+  setTimesBelow(nodeFs, `${store.base}/repositories/shop/busy/_uploads/${upload}`, startedAt);
   return { kept, dropped };
 }
+
+/** To a user who is not the one that sweeps: what is put back has to be theirs again. */
+function giveAway(root: string): void {
+  nodeFs.chownSync(root, OWNER, OWNER);
+  nodeFs.chmodSync(root, 0o750);
+  for (const path of nodeFs.readdirSync(root, { recursive: true, encoding: 'utf8' })) {
+    nodeFs.chownSync(`${root}/${path}`, OWNER, OWNER);
+    nodeFs.chmodSync(`${root}/${path}`, path.endsWith('/link') ? 0o640 : 0o750);
+  }
+}
+
+const OWNER = 1234;

@@ -3,15 +3,7 @@
  * files of their own, so root is needed.
  */
 import { spawnSync } from 'node:child_process';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import nodeFs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,7 +17,7 @@ import { createPrng } from '../support/prng.ts';
 import { buildShim, readCalls, SHIM_PACKAGES } from '../support/shim.ts';
 import type { Shim } from '../support/shim.ts';
 import { StoreBuilder } from '../support/store.ts';
-import { AGE, FLAGS, makeEveryAction } from './every-action.ts';
+import { AGE, makeEveryAction } from './every-action.ts';
 import { makeMutant } from './mutant.ts';
 import { cliOf, closeSlot, openSlot, planAll, tableOf, tryFault, violationsOf } from './slot.ts';
 import type { Cli, Slot, Verdict } from './slot.ts';
@@ -33,9 +25,9 @@ import type { Cli, Slot, Verdict } from './slot.ts';
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 
 const SEED = 20_240_611;
-const PACKAGES = [...SHIM_PACKAGES, 'xfsprogs', 'btrfs-progs', 'e2fsprogs'];
+const PACKAGES = [...SHIM_PACKAGES, 'xfsprogs', 'e2fsprogs'];
 /** How often the power goes on each file system. */
-const POWER_LOSSES = 8;
+const POWER_LOSSES = 5;
 
 describeWithPackages(PACKAGES, `a sweep on a disk (seed ${SEED})`, () => {
   describeUnless(obstacleToLoop(), 'of its own', () => {
@@ -90,7 +82,11 @@ describeWithPackages(PACKAGES, `a sweep on a disk (seed ${SEED})`, () => {
         expect(await linksLeftByPowerLoss(mount, slot)).toEqual([]);
         const folder = mkdtempSync(join(tmpdir(), 'regsweep-mutant-'));
         try {
-          const edit = ['fs/node-write-fs.js', 'sync: () => fs.fsyncSync(fd)', 'sync() {}'] as const;
+          const edit = [
+            'fs/node-write-fs.js',
+            'sync: () => fs.fsyncSync(fd)',
+            'sync() {}',
+          ] as const;
           const mutant = await open(type, await cliOf(makeMutant(folder, [edit])));
           const left = await linksLeftByPowerLoss(mutant.mount, mutant.slot);
           console.log(`${type}, mutant without fsync: ${left.length} links came back`);
@@ -106,20 +102,27 @@ describeWithPackages(PACKAGES, `a sweep on a disk (seed ${SEED})`, () => {
         const { mount, slot } = await open(type);
         restoreTree(slot.base, slot.before);
         mount.fill();
-        expect(mount.freeBytes()).toBe(0);
-        expect(() => writeFileSync(join(mount.point, 'probe'), Buffer.alloc(65536))).toThrow('ENOSPC');
+        // xfs keeps some blocks for itself.
+        expect(mount.freeBytes()).toBeLessThan(65536);
+        expect(() => writeFileSync(join(mount.point, 'probe'), Buffer.alloc(65536))).toThrow(
+          'ENOSPC',
+        );
         const report = join(slot.folder, 'full');
         const injected = shim.environment({ root: mount.point, report });
         // Its usual place for state is on the full disk too: it has to find another, or none.
         const states = listStates();
         const home = join(mount.point, 'home');
-        const run = await cli.regsweep(slot.command, { env: { ...injected, XDG_STATE_HOME: home } });
+        const run = await cli.regsweep(slot.command, {
+          env: { ...injected, XDG_STATE_HOME: home },
+        });
         removeNewStates(states);
         const calls = readCalls(report);
         const inRoot = calls.filter((call) => call.includes(' /registry/'));
         console.log(`${type}, full: exit ${run.code}, ${inRoot.length} calls below the root`);
         expect(run).toMatchObject({ code: 0, stderr: '' });
-        expect(new Set(inRoot.map((call) => call.split(' ')[0]))).toEqual(new Set(['unlink', 'rmdir', 'fsync']));
+        expect(new Set(inRoot.map((call) => call.split(' ')[0]))).toEqual(
+          new Set(['unlink', 'rmdir', 'fsync']),
+        );
         expect(unlike(slot.after, captureTree(slot.base))).toEqual([]);
       });
 
@@ -162,13 +165,14 @@ describeWithPackages(PACKAGES, `a sweep on a disk (seed ${SEED})`, () => {
     ])('immutable in part: %s', async (_, pattern) => {
       const { slot } = await open('ext4');
       restoreTree(slot.base, slot.before);
-      const candidates = [...slot.before.keys()].filter((path) => pattern.test(path) && !slot.after.has(path));
+      const candidates = [...slot.before.keys()].filter(
+        (path) => pattern.test(path) && !slot.after.has(path),
+      );
       const path = createPrng(SEED).pick(candidates);
       chattr('+i', join(slot.base, path));
       try {
         const run = await cli.regsweep(slot.command);
         expect(run.code).toBe(1);
-        // The tables of a report break no path, and neither does an error.
         expect(run.stderr).toContain(path.replace(/\/(?:data|link)$/, ''));
         expect(violationsOf(slot)).toEqual([]);
       } finally {
@@ -179,10 +183,12 @@ describeWithPackages(PACKAGES, `a sweep on a disk (seed ${SEED})`, () => {
     });
 
     test.each([
-      ['ext4', 700],
-      ['xfs', 700],
-    ] as const)('%s gives back what the plan says', async (type, mebibytes) => {
-      const mount = new LoopMount(type, mebibytes * 1024 * 1024);
+      // Exact, but for directories of more than one block.
+      ['ext4', 0.0005],
+      // xfs frees inodes too, 512 bytes each, by chunks; and small directories take no block of their own.
+      ['xfs', 0.02],
+    ] as const)('%s gives back what the plan says', async (type, tolerance) => {
+      const mount = new LoopMount(type, 700 * 1024 * 1024);
       mounts.push(mount);
       const root = join(mount.point, 'registry');
       makeManyBlobs(root);
@@ -191,7 +197,8 @@ describeWithPackages(PACKAGES, `a sweep on a disk (seed ${SEED})`, () => {
       try {
         const file = join(folder, 'plan');
         const flags = ['-m', '--registry-stopped', '--json', '-o', file];
-        const planned = cli.mustSucceed(await cli.regsweep(['plan', root, ...flags])).json as cli.PlanReport;
+        const planned = cli.mustSucceed(await cli.regsweep(['plan', root, ...flags]))
+          .json as cli.PlanReport;
         const before = mount.freeBytes();
         cli.mustSucceed(await cli.regsweep(['sweep', file, '--yes', '--registry-stopped']));
         mount.sync();
@@ -203,7 +210,7 @@ describeWithPackages(PACKAGES, `a sweep on a disk (seed ${SEED})`, () => {
           `${type}: ${planned.blobs.dropped} blobs, ${countKinds(file)}; bytes ${bytes}, ` +
             `allocatedBytes ${allocatedBytes}, statfs ${freed}: off by ${off} (${percent} %)`,
         );
-        expect(Math.abs(off) / freed).toBeLessThan(0.005);
+        expect(Math.abs(off) / freed).toBeLessThan(tolerance);
       } finally {
         rmSync(folder, { recursive: true });
       }
@@ -229,7 +236,9 @@ async function linksLeftByPowerLoss(mount: LoopMount, slot: Slot): Promise<strin
   const after = (): void => {
     mount.losePower();
     const planned = [...slot.before.keys()].filter((path) => !slot.after.has(path));
-    const links = planned.filter((path) => /\/(?:current|revisions\/sha256\/\w+)\/link$/.test(path));
+    const links = planned.filter((path) =>
+      /\/(?:current|revisions\/sha256\/\w+)\/link$/.test(path),
+    );
     left.push(...links.filter((path) => existsSync(join(slot.base, path))));
   };
   await tryFault(slot, { fault: 'kill-after', at, before, after });
@@ -253,7 +262,8 @@ function listStates(): ReadonlySet<string> {
 }
 
 function removeNewStates(before: ReadonlySet<string>): void {
-  for (const path of listStates()) if (!before.has(path)) rmSync(path, { recursive: true, force: true });
+  for (const path of listStates())
+    if (!before.has(path)) rmSync(path, { recursive: true, force: true });
 }
 
 /** 2,000 blobs of 4 KiB to 1 MiB that go, with their links and manifests, beside an image that stays. */
@@ -279,6 +289,3 @@ function countKinds(file: string): string {
   }
   return [...kinds].map(([kind, count]) => `${count} ${kind}`).join(', ');
 }
-
-void mkdirSync;
-void FLAGS;

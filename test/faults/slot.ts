@@ -1,5 +1,14 @@
 /** A small store that is swept again and again, each time with a fault at another system call. */
-import { accessSync, constants, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { vi } from 'vitest';
@@ -59,6 +68,8 @@ export interface Slot {
   readonly after: Tree;
   /** The calls of such a sweep. */
   readonly calls: readonly string[];
+  /** By the state that a fault left. */
+  readonly reruns: Map<string, Again>;
 }
 
 /** Plans for all that can go. */
@@ -68,7 +79,7 @@ export async function planAll({ cli, root, folder }: Place): Promise<string> {
   return file;
 }
 
-export interface Verdict {
+export interface Verdict extends Again {
   readonly fault: Fault | 'short';
   readonly at: number;
   readonly call: string;
@@ -79,7 +90,10 @@ export interface Verdict {
   readonly blobs: number;
   /** What was wrong right after it. */
   readonly violations: readonly string[];
-  /** How the same command ended without a fault, and how what it left differs from a clean sweep's. */
+}
+
+/** How the same command ended without a fault, and how what it left differs from a clean sweep's. */
+interface Again {
   readonly again: string;
   readonly unlike: readonly string[];
 }
@@ -121,7 +135,8 @@ export async function openSlot(options: SlotOptions): Promise<Slot> {
   const after = captureTree(base);
   const lines = cli.readPlan(plan);
   const calls = readCalls(report);
-  return { cli, shim, folder, root, base, plan, lines, command, before, book, after, calls };
+  const places = { cli, shim, folder, root, base, plan, lines, command };
+  return { ...places, before, book, after, calls, reruns: new Map() };
 }
 
 export function closeSlot(slot: Slot): void {
@@ -167,10 +182,7 @@ async function tryOnce(slot: Slot, trial: Trial): Promise<Verdict> {
   after?.();
   const violations = violationsOf(slot);
   const blobs = countPlannedBlobs(slot);
-  const second = await cli.regsweep(command, { env, wrapper: GUARD });
-  const state = captureTree(base);
-  // What a killed undo was about to rename is left to a later plan, which finds it.
-  const left = unlike(slot.after, withoutTemporaries(state));
+  const { again, unlike: left } = await sweepAgain(slot);
   return {
     fault,
     at,
@@ -179,9 +191,37 @@ async function tryOnce(slot: Slot, trial: Trial): Promise<Verdict> {
     stderr: first.stderr,
     violations,
     blobs,
-    again: endOf(second),
-    unlike: second.code === 0 ? left : [second.stderr.trim(), ...left],
+    again,
+    unlike: left,
   };
+}
+
+/**
+ * The same sweep without a fault. It is not carried out twice from the same state: what was killed before a call left
+ * the same as what was killed after the call before it.
+ */
+async function sweepAgain(slot: Slot): Promise<Again> {
+  const { cli, base, folder, command, reruns } = slot;
+  const state = hashOf(captureTree(base));
+  const known = reruns.get(state);
+  if (known !== undefined) return known;
+  const env = { XDG_STATE_HOME: join(folder, 'state') };
+  const run = await cli.regsweep(command, { env, wrapper: GUARD });
+  // What a killed undo was about to rename is left to a later plan, which finds it.
+  const odd = unlike(slot.after, withoutTemporaries(captureTree(base)));
+  const again = { again: endOf(run), unlike: run.code === 0 ? odd : [run.stderr.trim(), ...odd] };
+  if (again.again !== HUNG) reruns.set(state, again);
+  return again;
+}
+
+/** Of all in a tree but the times of its directories, which tell when things came and went. */
+function hashOf(tree: Tree): string {
+  const hash = createHash('sha256');
+  for (const [path, { kind, mode, uid, gid, mtimeNs, content }] of tree) {
+    const time = kind === 'directory' ? '' : mtimeNs;
+    hash.update(`${path}\0${kind} ${mode} ${uid} ${gid} ${time} ${content?.toString('hex')}\n`);
+  }
+  return hash.digest('hex');
 }
 
 /** What must not be, at any instant. */
@@ -195,8 +235,9 @@ export function violationsOf({ root, base, before, after, lines, book }: Slot): 
 
 /** How many of the blobs that a plan removes are there. */
 export function countPlannedBlobs({ base, lines }: Slot): number {
-  return [...pathsOf(lines)].filter((path) => /^blobs.*\/data$/.test(path) && existsSync(join(base, path)))
-    .length;
+  return [...pathsOf(lines)].filter(
+    (path) => /^blobs.*\/data$/.test(path) && existsSync(join(base, path)),
+  ).length;
 }
 
 /** Names that the registry's own drivers give to what they are about to rename; a plan removes them. */
@@ -214,13 +255,13 @@ export function everyCall({ calls }: Slot, faults: readonly Fault[]): Trial[] {
 }
 
 /** Makes all trials, on all slots side by side. */
-export async function tryAll(
-  slots: readonly Slot[],
-  trials: readonly Trial[],
-): Promise<Verdict[]> {
+export async function tryAll(slots: readonly Slot[], trials: readonly Trial[]): Promise<Verdict[]> {
   const jobs = [...trials];
   const verdicts: Verdict[] = [];
-  const work = async (slot: Slot): Promise<void> => {
+  // The slots' stores are alike, so what one knows the others need not try.
+  const reruns = new Map<string, Again>();
+  const work = async (one: Slot): Promise<void> => {
+    const slot = { ...one, reruns };
     for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) {
       verdicts.push(await tryFault(slot, job));
     }
@@ -251,5 +292,7 @@ export function tableOf(title: string, slot: Slot, verdicts: readonly Verdict[])
     byName.set(name, (byName.get(name) ?? 0) + 1);
   }
   const calls = [...byName].map(([name, count]) => `${count} ${name}`).join(', ');
-  return [`${title}: ${slot.calls.length} calls (${calls})`, ...lines].map((l) => l.trimEnd()).join('\n');
+  return [`${title}: ${slot.calls.length} calls (${calls})`, ...lines]
+    .map((l) => l.trimEnd())
+    .join('\n');
 }

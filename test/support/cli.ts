@@ -8,7 +8,8 @@ import { fileURLToPath } from 'node:url';
 
 /** The checkout's own, unless the environment names another: an installed package, or a mutant. */
 export const PROGRAM =
-  process.env['REGSWEEP_TEST_PROGRAM'] ?? fileURLToPath(new URL('../../bin/regsweep.js', import.meta.url));
+  process.env['REGSWEEP_TEST_PROGRAM'] ??
+  fileURLToPath(new URL('../../bin/regsweep.js', import.meta.url));
 
 export interface RunOptions {
   readonly cwd?: string;
@@ -35,7 +36,11 @@ export interface PlanReport {
   readonly manifests: Counts;
   readonly blobs: Counts & { readonly bytes: number | null; readonly droppedBytes: number };
   readonly layerLinks: { readonly total: number; readonly dropped: number };
-  readonly uploads: { readonly total: number; readonly dropped: number; readonly droppedBytes: number };
+  readonly uploads: {
+    readonly total: number;
+    readonly dropped: number;
+    readonly droppedBytes: number;
+  };
   readonly freed: { readonly bytes: number; readonly allocatedBytes: number };
   readonly damage: readonly unknown[];
   readonly warnings: readonly unknown[];
@@ -70,9 +75,17 @@ export interface Planned {
 export async function regsweep(args: readonly string[], options: RunOptions = {}): Promise<Run> {
   const state = mkdtempSync(join(tmpdir(), 'regsweep-state-'));
   try {
-    const [program = '', ...rest] = [...(options.wrapper ?? []), process.execPath, PROGRAM, ...args];
+    const [program = '', ...rest] = [
+      ...(options.wrapper ?? []),
+      process.execPath,
+      PROGRAM,
+      ...args,
+    ];
     const env = { ...environment(), XDG_STATE_HOME: state, ...options.env };
-    const child = spawn(program, rest, { env, ...(options.cwd === undefined ? {} : { cwd: options.cwd }) });
+    const child = spawn(program, rest, {
+      env,
+      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    });
     const stdout: Buffer[] = [];
     const stderr: Buffer[] = [];
     child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));
@@ -88,11 +101,17 @@ export async function regsweep(args: readonly string[], options: RunOptions = {}
 }
 
 /** `plan ROOT --json FLAGS` and the plan it writes; throws unless it exits 0. */
-export async function plan(root: string, flags: readonly string[] = [], options: RunOptions = {}): Promise<Planned> {
+export async function plan(
+  root: string,
+  flags: readonly string[] = [],
+  options: RunOptions = {},
+): Promise<Planned> {
   const folder = mkdtempSync(join(tmpdir(), 'regsweep-plan-'));
   try {
     const file = join(folder, 'plan');
-    const run = mustSucceed(await regsweep(['plan', root, '--json', '-o', file, ...flags], options));
+    const run = mustSucceed(
+      await regsweep(['plan', root, '--json', '-o', file, ...flags], options),
+    );
     const lines = readPlan(file);
     return { run, report: run.json as PlanReport, lines, blobs: plannedBlobs(lines) };
   } finally {
@@ -124,11 +143,17 @@ export function plannedBlobs(lines: readonly PlanLine[]): Map<string, number> {
 
 /** The run itself; throws, with what was printed, unless it exited 0. */
 export function mustSucceed(run: Run): Run {
-  if (run.code !== 0) throw new Error(`exit ${run.code ?? run.signal}\n${run.stdout}\n${run.stderr}`);
+  if (run.code !== 0)
+    throw new Error(`exit ${run.code ?? run.signal}\n${run.stdout}\n${run.stderr}`);
   return run;
 }
 
-function asRun(code: number | null, signal: NodeJS.Signals | null, stdout: string, stderr: string): Run {
+function asRun(
+  code: number | null,
+  signal: NodeJS.Signals | null,
+  stdout: string,
+  stderr: string,
+): Run {
   return {
     code,
     signal,

@@ -58,7 +58,11 @@ function captureEntry(path: string): Entry {
     : stats.isSymbolicLink()
       ? (['symlink', Buffer.from(readlinkSync(native(path)))] as const)
       : ([stats.isDirectory() ? 'directory' : 'other', undefined] as const);
-  const [mode, uid, gid] = [stats.mode, stats.uid, stats.gid].map(Number) as [number, number, number];
+  const [mode, uid, gid] = [stats.mode, stats.uid, stats.gid].map(Number) as [
+    number,
+    number,
+    number,
+  ];
   return { kind, mode: mode & 0o7777, uid, gid, mtimeNs: stats.mtimeNs, content };
 }
 
@@ -157,8 +161,11 @@ export function differences(before: Tree, now: Tree, { removed, added }: Allowed
   for (const path of added?.keys() ?? []) if (!before.has(path)) touched.add(parentOf(path));
   for (const [path, entry] of now) {
     const expected = before.get(path) ?? added?.get(path);
+    // A directory that is just made gets its owner and mode in a second step.
+    const inTheMaking = !before.has(path) && entry.kind === 'directory';
     if (expected === undefined) found.push(`${path} is new`);
-    else found.push(...changes(path, expected, entry, touched));
+    else if (!inTheMaking) found.push(...changes(path, expected, entry, touched));
+    else if (expected.kind !== 'directory') found.push(`${path} is a directory now`);
   }
   return found;
 }
@@ -180,7 +187,8 @@ function changes(path: string, before: Entry, now: Entry, touched: ReadonlySet<s
   const found: string[] = [];
   if (before.kind !== now.kind) found.push(`${path} is a ${now.kind} now`);
   for (const part of ['mode', 'uid', 'gid'] as const) {
-    if (before[part] !== now[part]) found.push(`${path}: its ${part} was ${before[part]}, is ${now[part]}`);
+    if (before[part] !== now[part])
+      found.push(`${path}: its ${part} was ${before[part]}, is ${now[part]}`);
   }
   const free = now.kind === 'directory' && touched.has(path);
   if (before.mtimeNs !== now.mtimeNs && !free) found.push(`${path}: its mtime moved`);

@@ -4,6 +4,8 @@ import { requirePackages } from './packages.ts';
 export function setup(): void {
   const missing = requirePackages(['docker-registry', 'skopeo', 'strace']);
   if (missing.length > 0) {
-    process.stderr.write(`Not on this machine, so their tests are skipped: ${missing.join(', ')}\n`);
+    process.stderr.write(
+      `Not on this machine, so their tests are skipped: ${missing.join(', ')}\n`,
+    );
   }
 }

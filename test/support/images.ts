@@ -6,7 +6,14 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { getManifest, mountBlob, pushBlob, putManifest, type Endpoint, type Registry } from './registry.ts';
+import {
+  getManifest,
+  mountBlob,
+  pushBlob,
+  putManifest,
+  type Endpoint,
+  type Registry,
+} from './registry.ts';
 
 export type Format = 'docker' | 'oci';
 
@@ -95,7 +102,14 @@ const MEDIA_TYPES = {
 
 /** An image of a few random but repeatable layers. */
 export function makeImage(options: ImageOptions): Image {
-  const { seed, layers: count = 2, layerBytes = 1500, format = 'oci', platform = 'linux/amd64', base = [] } = options;
+  const {
+    seed,
+    layers: count = 2,
+    layerBytes = 1500,
+    format = 'oci',
+    platform = 'linux/amd64',
+    base = [],
+  } = options;
   const layers = [...base];
   for (let n = 0; n < count; n++) layers.push(makeLayer(`${seed}/${n}`, layerBytes));
   const [os, architecture] = platform.split('/');
@@ -164,7 +178,10 @@ export function makeArtifact(options: {
 /** What `cosign sign` pushes for a digest, and the tag it pushes it to. */
 export function makeSignature(subject: string): Manifest & { readonly tag: string } {
   const payload = blobOf({
-    critical: { type: 'cosign container image signature', image: { 'docker-manifest-digest': subject } },
+    critical: {
+      type: 'cosign container image signature',
+      image: { 'docker-manifest-digest': subject },
+    },
   });
   const config = blobOf({
     architecture: '',
@@ -193,7 +210,12 @@ export function writeOciLayout(folder: string, tagged: Readonly<Record<string, M
   };
   Object.values(tagged).forEach(writeManifest);
   const manifests = Object.entries(tagged).map(([tag, { digest, mediaType, manifest }]) => {
-    return { mediaType, digest, size: manifest.length, annotations: { 'org.opencontainers.image.ref.name': tag } };
+    return {
+      mediaType,
+      digest,
+      size: manifest.length,
+      annotations: { 'org.opencontainers.image.ref.name': tag },
+    };
   });
   writeFileSync(join(folder, 'oci-layout'), JSON.stringify({ imageLayoutVersion: '1.0.0' }));
   writeFileSync(join(folder, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests }));
@@ -224,7 +246,11 @@ export async function pushWithSkopeo(
   try {
     writeOciLayout(folder, { [tag]: item });
     const flags = ['--all', ...(format === undefined ? [] : ['--format', format])];
-    await skopeoCopy(`oci:${folder}:${tag}`, `docker://${registry.host}/${repository}:${tag}`, flags);
+    await skopeoCopy(
+      `oci:${folder}:${tag}`,
+      `docker://${registry.host}/${repository}:${tag}`,
+      flags,
+    );
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -232,8 +258,20 @@ export async function pushWithSkopeo(
 }
 
 /** `skopeo copy`, without TLS on either side. */
-export async function skopeoCopy(source: string, destination: string, flags: readonly string[] = []): Promise<void> {
-  await skopeo(['copy', '--quiet', '--src-tls-verify=false', '--dest-tls-verify=false', ...flags, source, destination]);
+export async function skopeoCopy(
+  source: string,
+  destination: string,
+  flags: readonly string[] = [],
+): Promise<void> {
+  await skopeo([
+    'copy',
+    '--quiet',
+    '--src-tls-verify=false',
+    '--dest-tls-verify=false',
+    ...flags,
+    source,
+    destination,
+  ]);
 }
 
 /** `skopeo inspect --raw`: the manifest's text as a client sees it. */
@@ -250,7 +288,10 @@ export async function pullToDirectory(
   const folder = mkdtempSync(join(tmpdir(), 'regsweep-pull-'));
   try {
     const name = `${repository}${reference.includes(':') ? '@' : ':'}${reference}`;
-    await skopeoCopy(`docker://${registry.host}/${name}`, `dir:${folder}`, ['--all', '--preserve-digests']);
+    await skopeoCopy(`docker://${registry.host}/${name}`, `dir:${folder}`, [
+      '--all',
+      '--preserve-digests',
+    ]);
     return new Map(
       readdirSync(folder)
         .sort()
@@ -289,11 +330,17 @@ export async function pushStory(registry: Registry): Promise<Story> {
 }
 
 /** Asks the registry what a reference needs: skopeo may have converted what it was given. */
-export async function readBack(registry: Endpoint, repository: string, reference: string): Promise<Pushed> {
+export async function readBack(
+  registry: Endpoint,
+  repository: string,
+  reference: string,
+): Promise<Pushed> {
   const answer = await getManifest(registry, repository, reference);
   if (answer.status !== 200) throw new Error(`${repository}:${reference}: HTTP ${answer.status}`);
   const digest = sha256(answer.bytes);
-  const parsed = JSON.parse(answer.bytes.toString()) as Partial<Record<'config' | 'layers' | 'manifests', unknown>>;
+  const parsed = JSON.parse(answer.bytes.toString()) as Partial<
+    Record<'config' | 'layers' | 'manifests', unknown>
+  >;
   const needs = new Set([digest]);
   const manifests = new Set([digest]);
   for (const child of descriptors(parsed.manifests)) {
@@ -302,9 +349,17 @@ export async function readBack(registry: Endpoint, repository: string, reference
     below.manifests.forEach((manifest) => manifests.add(manifest));
   }
   for (const blob of descriptors(parsed.layers)) needs.add(blob);
-  if (parsed.config !== undefined) for (const config of descriptors([parsed.config])) needs.add(config);
+  if (parsed.config !== undefined)
+    for (const config of descriptors([parsed.config])) needs.add(config);
   const mediaType = answer.headers.get('content-type') ?? '';
-  return { repository, reference, digest, mediaType, needs: [...needs].sort(), manifests: [...manifests].sort() };
+  return {
+    repository,
+    reference,
+    digest,
+    mediaType,
+    needs: [...needs].sort(),
+    manifests: [...manifests].sort(),
+  };
 }
 
 function descriptors(list: unknown): string[] {
@@ -341,7 +396,10 @@ function blobOf(value: object): Blob {
   return { digest: sha256(bytes), bytes };
 }
 
-function descriptor(mediaType: string, blob: Blob): { mediaType: string; size: number; digest: string } {
+function descriptor(
+  mediaType: string,
+  blob: Blob,
+): { mediaType: string; size: number; digest: string } {
   return { mediaType, size: blob.bytes.length, digest: blob.digest };
 }
 
@@ -352,16 +410,21 @@ function sha256(bytes: Uint8Array): string {
 /** Incompressible, so that sizes come out as asked for. */
 function randomBytes(seed: string, length: number): Buffer {
   const blocks: Buffer[] = [];
-  for (let n = 0; n * 32 < length; n++) blocks.push(createHash('sha256').update(`${seed}#${n}`).digest());
+  for (let n = 0; n * 32 < length; n++)
+    blocks.push(createHash('sha256').update(`${seed}#${n}`).digest());
   return Buffer.concat(blocks).subarray(0, length);
 }
 
 /** One file in the ustar format (POSIX.1-1988). */
 function tarOf(name: string, content: Buffer): Buffer {
   const header = Buffer.alloc(512);
-  const octal = (value: number, width: number): string => `${value.toString(8).padStart(width - 1, '0')}\0`;
+  const octal = (value: number, width: number): string =>
+    `${value.toString(8).padStart(width - 1, '0')}\0`;
   header.write(name, 0);
-  header.write(octal(0o644, 8) + octal(0, 8) + octal(0, 8) + octal(content.length, 12) + octal(0, 12), 100);
+  header.write(
+    octal(0o644, 8) + octal(0, 8) + octal(0, 8) + octal(content.length, 12) + octal(0, 12),
+    100,
+  );
   header.write('        0', 148);
   header.write('ustar\u000000', 257);
   const sum = header.reduce((total, byte) => total + byte, 0);

@@ -1,9 +1,19 @@
 /** File systems of their own, in files on the disk: to be filled, cut off from power and mounted read-only. Needs root. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { closeSync, ftruncateSync, mkdirSync, mkdtempSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  ftruncateSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  rmSync,
+  statfsSync,
+  writeSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { isRoot } from './packages.ts';
+import { isRoot, requirePackages } from './packages.ts';
 
 export const FILE_SYSTEMS = ['ext4', 'xfs', 'btrfs'] as const;
 
@@ -12,7 +22,9 @@ export type FileSystem = (typeof FILE_SYSTEMS)[number];
 const MIB = 1024 * 1024;
 
 /** As small as their own makers allow, and without blocks that only root may have. */
-const MAKE: Readonly<Record<FileSystem, { readonly bytes: number; readonly command: readonly string[] }>> = {
+const MAKE: Readonly<
+  Record<FileSystem, { readonly bytes: number; readonly command: readonly string[] }>
+> = {
   ext4: { bytes: 64 * MIB, command: ['mkfs.ext4', '-q', '-m', '0'] },
   xfs: { bytes: 320 * MIB, command: ['mkfs.xfs', '-q'] },
   btrfs: { bytes: 128 * MIB, command: ['mkfs.btrfs', '-q'] },
@@ -25,11 +37,27 @@ const OPTIONS: Readonly<Record<FileSystem, string>> = {
   btrfs: 'commit=600',
 };
 
-/** Why no such file system can be had here; undefined when it can. */
-export function obstacleToLoop(): string | undefined {
+const PACKAGE_OF: Readonly<Record<FileSystem, string>> = {
+  ext4: 'e2fsprogs',
+  xfs: 'xfsprogs',
+  btrfs: 'btrfs-progs',
+};
+
+/** Why these file systems cannot be had here; undefined when they can. Installs what makes them, if it may. */
+export function obstacleToLoop(types: readonly FileSystem[] = FILE_SYSTEMS): string | undefined {
   if (!isRoot()) return 'needs root';
-  const { status } = spawnSync('losetup', ['-f'], { stdio: 'ignore' });
-  return status === 0 ? undefined : 'needs loop devices';
+  if (!runs('losetup', '-f')) return 'needs loop devices';
+  const missing = types.filter((type) => !runs(`mkfs.${type}`, '-V'));
+  if (missing.length === 0) return undefined;
+  requirePackages(missing.map((type) => PACKAGE_OF[type]));
+  const still = missing.filter((type) => !runs(`mkfs.${type}`, '-V'));
+  return still.length === 0
+    ? undefined
+    : `missing: ${still.map((type) => PACKAGE_OF[type]).join(', ')}`;
+}
+
+function runs(program: string, ...args: readonly string[]): boolean {
+  return spawnSync(program, args, { stdio: 'ignore' }).status === 0;
 }
 
 export class LoopMount {
@@ -68,6 +96,7 @@ export class LoopMount {
   losePower(): void {
     run('xfs_io', '-x', '-c', 'shutdown', this.point);
     run('umount', this.point);
+    waitForRelease(this.#device);
     this.#mount();
   }
 
@@ -83,12 +112,7 @@ export class LoopMount {
   /** Fills it to the last block, in ever smaller files. */
   fill(): void {
     for (const size of [MIB, 65536, 4096, 512, 1]) {
-      const fd = openSync(join(this.point, `filler-${size}`), 'wx');
-      try {
-        fillFile(fd, size);
-      } finally {
-        closeSync(fd);
-      }
+      fillFile(join(this.point, `filler-${size}`), size);
       this.sync();
     }
   }
@@ -100,13 +124,42 @@ export class LoopMount {
   }
 }
 
-function fillFile(fd: number, size: number): void {
+function fillFile(path: string, size: number): void {
   const block = Buffer.alloc(size, 0x66);
+  let fd: number | undefined;
   try {
+    fd = openSync(path, 'wx');
     for (;;) writeSync(fd, block);
   } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOSPC')) throw error;
+    if (!hasCode(error, 'ENOSPC')) throw error;
+  } finally {
+    if (fd !== undefined) closeSync(fd);
   }
+}
+
+const { O_RDWR, O_EXCL } = constants;
+
+/**
+ * Another test's mount namespace may hold on to a copy of the mount for a while, and until it ends a new mount would
+ * be of the same file system, still without power. An exclusive open of the device fails so long.
+ */
+function waitForRelease(device: string): void {
+  for (const end = Date.now() + 30_000; ; sleep(50)) {
+    try {
+      closeSync(openSync(device, O_RDWR | O_EXCL));
+      return;
+    } catch (error) {
+      if (!hasCode(error, 'EBUSY') || Date.now() > end) throw error;
+    }
+  }
+}
+
+function sleep(milliseconds: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, milliseconds);
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && 'code' in error && error.code === code;
 }
 
 function run(program: string, ...args: readonly string[]): string {

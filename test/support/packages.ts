@@ -5,7 +5,15 @@
  * fails instead: there, a green run has to mean that the real registry was really asked.
  */
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, mkdirSync, rmdirSync, statSync, unlinkSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  mkdirSync,
+  rmdirSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { describe, test } from 'vitest';
@@ -42,7 +50,11 @@ export function requirePackages(names: readonly string[]): string[] {
 }
 
 /** `describe`, if the packages are there or can be installed. */
-export function describeWithPackages(names: readonly string[], title: string, body: () => void): void {
+export function describeWithPackages(
+  names: readonly string[],
+  title: string,
+  body: () => void,
+): void {
   const missing = requirePackages(names);
   describeUnless(missing.length > 0 ? `missing: ${missing.join(', ')}` : undefined, title, body);
 }
@@ -53,7 +65,11 @@ export function describeAsRoot(title: string, body: () => void): void {
 }
 
 /** `describe`, unless there is an obstacle: then a skip that names it, or, with CI=true, a failure. */
-export function describeUnless(obstacle: string | undefined, title: string, body: () => void): void {
+export function describeUnless(
+  obstacle: string | undefined,
+  title: string,
+  body: () => void,
+): void {
   if (obstacle === undefined) {
     describe(title, body);
   } else if (process.env['CI'] === 'true') {
@@ -96,12 +112,20 @@ function mayInstall(): boolean {
 }
 
 function install(names: readonly string[]): void {
-  const network = ['-o', 'Acquire::Retries=1', '-o', 'Acquire::http::Timeout=20', '-o', 'DPkg::Lock::Timeout=300'];
+  const network = [
+    '-o',
+    'Acquire::Retries=1',
+    '-o',
+    'Acquire::http::Timeout=20',
+    '-o',
+    'DPkg::Lock::Timeout=300',
+  ];
   withoutServices(() => {
     // A failed update is no reason to stop: the lists already there may do.
     aptGet(['update', '-qq', ...network]);
     // One by one: apt-get installs nothing at all when it cannot find one of the names.
-    for (const name of names) aptGet(['install', '-y', '-qq', '--no-install-recommends', ...network, name]);
+    for (const name of names)
+      aptGet(['install', '-y', '-qq', '--no-install-recommends', ...network, name]);
   });
 }
 

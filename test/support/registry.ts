@@ -95,15 +95,25 @@ export async function collectGarbage(
   configPath: string,
   options: { readonly dryRun: boolean; readonly deleteUntagged?: boolean },
 ): Promise<Collected> {
-  const flags = [...(options.dryRun ? ['--dry-run'] : []), ...(options.deleteUntagged ? ['-m'] : [])];
-  const child = spawn('docker-registry', ['garbage-collect', ...flags, configPath], { env: cleanEnvironment() });
+  const flags = [
+    ...(options.dryRun ? ['--dry-run'] : []),
+    ...(options.deleteUntagged ? ['-m'] : []),
+  ];
+  const child = spawn('docker-registry', ['garbage-collect', ...flags, configPath], {
+    env: cleanEnvironment(),
+  });
   const stdout: Buffer[] = [];
   const stderr: Buffer[] = [];
   child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));
   child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
   const [code] = (await once(child, 'close')) as [number | null];
   const text = Buffer.concat(stdout).toString();
-  return { ...readCollectorOutput(text), exitCode: code ?? -1, stdout: text, stderr: Buffer.concat(stderr).toString() };
+  return {
+    ...readCollectorOutput(text),
+    exitCode: code ?? -1,
+    stdout: text,
+    stderr: Buffer.concat(stderr).toString(),
+  };
 }
 
 /** Uploads a blob in one piece and returns its digest. */
@@ -117,7 +127,11 @@ export async function pushBlob(
   const location = await openUpload(registry, repository);
   location.searchParams.set('digest', digest);
   const headers = { 'content-type': 'application/octet-stream' };
-  await expectStatus(201, await call(location, { method: 'PUT', body: bytes, headers }), `push of ${digest}`);
+  await expectStatus(
+    201,
+    await call(location, { method: 'PUT', body: bytes, headers }),
+    `push of ${digest}`,
+  );
   return digest;
 }
 
@@ -129,7 +143,9 @@ export async function mountBlob(
   from: string,
 ): Promise<boolean> {
   const query = new URLSearchParams({ mount: digest, from });
-  const answer = await call(`${registry.url}/v2/${repository}/blobs/uploads/?${query.toString()}`, { method: 'POST' });
+  const answer = await call(`${registry.url}/v2/${repository}/blobs/uploads/?${query.toString()}`, {
+    method: 'POST',
+  });
   return answer.status === 201;
 }
 
@@ -142,20 +158,36 @@ export async function putManifest(
   mediaType: string,
 ): Promise<string> {
   const url = `${registry.url}/v2/${repository}/manifests/${reference}`;
-  const answer = await call(url, { method: 'PUT', body: bytes, headers: { 'content-type': mediaType } });
+  const answer = await call(url, {
+    method: 'PUT',
+    body: bytes,
+    headers: { 'content-type': mediaType },
+  });
   await expectStatus(201, answer, `manifest ${repository}:${reference}`);
   return answer.headers.get('docker-content-digest') ?? '';
 }
 
 /** Deletes a manifest by digest, as the tutorials do. */
-export async function deleteManifest(registry: Endpoint, repository: string, digest: string): Promise<void> {
-  const answer = await call(`${registry.url}/v2/${repository}/manifests/${digest}`, { method: 'DELETE' });
+export async function deleteManifest(
+  registry: Endpoint,
+  repository: string,
+  digest: string,
+): Promise<void> {
+  const answer = await call(`${registry.url}/v2/${repository}/manifests/${digest}`, {
+    method: 'DELETE',
+  });
   await expectStatus(202, answer, `delete of ${repository}@${digest}`);
 }
 
 /** GET of a manifest by tag or digest, in whatever type it is stored. */
-export function getManifest(registry: Endpoint, repository: string, reference: string): Promise<Answer> {
-  return call(`${registry.url}/v2/${repository}/manifests/${reference}`, { headers: { accept: EVERY_MANIFEST_TYPE } });
+export function getManifest(
+  registry: Endpoint,
+  repository: string,
+  reference: string,
+): Promise<Answer> {
+  return call(`${registry.url}/v2/${repository}/manifests/${reference}`, {
+    headers: { accept: EVERY_MANIFEST_TYPE },
+  });
 }
 
 /** HEAD of a blob: the status tells. */
@@ -169,10 +201,18 @@ export function getBlob(registry: Endpoint, repository: string, digest: string):
 }
 
 /** Starts an upload, sends some bytes, and leaves it; returns its id, the directory's name below `_uploads`. */
-export async function startUpload(registry: Endpoint, repository: string, bytes: Uint8Array): Promise<string> {
+export async function startUpload(
+  registry: Endpoint,
+  repository: string,
+  bytes: Uint8Array,
+): Promise<string> {
   const location = await openUpload(registry, repository);
   const headers = { 'content-type': 'application/octet-stream' };
-  await expectStatus(202, await call(location, { method: 'PATCH', body: bytes, headers }), 'upload');
+  await expectStatus(
+    202,
+    await call(location, { method: 'PATCH', body: bytes, headers }),
+    'upload',
+  );
   return location.pathname.split('/').at(-1) ?? '';
 }
 
@@ -201,7 +241,10 @@ export function storedBlobs(root: string): Map<string, number> {
 async function serve(configPath: string, port: number): Promise<Pick<Registry, 'pid' | 'stop'>> {
   // setpriv (util-linux) asks the kernel for a SIGKILL when this thread dies, however it dies.
   const command = ['--pdeathsig', 'KILL', 'docker-registry', 'serve', configPath];
-  const child = spawn('setpriv', command, { env: cleanEnvironment(), stdio: ['ignore', 'ignore', 'pipe'] });
+  const child = spawn('setpriv', command, {
+    env: cleanEnvironment(),
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
   running.add(child);
   let log = '';
   child.stderr.on('data', (chunk: Buffer) => (log = (log + chunk.toString()).slice(-10_000)));
@@ -237,7 +280,10 @@ function configuration(options: RegistryOptions, port: number): ConfigTree {
       filesystem: { rootdirectory: options.root },
       delete: { enabled: options.deleteEnabled ?? true },
       // Nothing may change behind a test's back.
-      maintenance: { uploadpurging: { enabled: false }, readonly: { enabled: options.readOnly ?? false } },
+      maintenance: {
+        uploadpurging: { enabled: false },
+        readonly: { enabled: options.readOnly ?? false },
+      },
       ...(options.cache ? { cache: { blobdescriptor: 'inmemory' } } : {}),
     },
     http: { addr: `127.0.0.1:${port}`, secret: 'tests only' },
@@ -260,7 +306,9 @@ function isTree(value: unknown): value is ConfigTree {
 
 /** Without REGISTRY_*, which would override the file. */
 function cleanEnvironment(): NodeJS.ProcessEnv {
-  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('REGISTRY_')));
+  return Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !name.startsWith('REGISTRY_')),
+  );
 }
 
 async function freePort(): Promise<number> {
@@ -273,8 +321,14 @@ async function freePort(): Promise<number> {
   return address.port;
 }
 
-function readCollectorOutput(text: string): Pick<Collected, 'marked' | 'eligible' | 'deletedManifests'> {
-  const found = { marked: new Set<string>(), eligible: new Set<string>(), deletedManifests: new Set<string>() };
+function readCollectorOutput(
+  text: string,
+): Pick<Collected, 'marked' | 'eligible' | 'deletedManifests'> {
+  const found = {
+    marked: new Set<string>(),
+    eligible: new Set<string>(),
+    deletedManifests: new Set<string>(),
+  };
   let repository = '';
   for (const line of text.split('\n')) {
     const [, what, digest] = /\b(marking|manifest|blob)\b.* (\w+:[0-9a-f]+)/.exec(line) ?? [];
@@ -296,9 +350,14 @@ async function openUpload(registry: Endpoint, repository: string): Promise<URL> 
 
 async function call(url: string | URL, init: RequestInit): Promise<Answer> {
   const response = await fetch(url, init);
-  return { status: response.status, bytes: Buffer.from(await response.arrayBuffer()), headers: response.headers };
+  return {
+    status: response.status,
+    bytes: Buffer.from(await response.arrayBuffer()),
+    headers: response.headers,
+  };
 }
 
 async function expectStatus(status: number, answer: Answer, what: string): Promise<void> {
-  if (answer.status !== status) throw new Error(`${what}: HTTP ${answer.status}: ${answer.bytes.toString()}`);
+  if (answer.status !== status)
+    throw new Error(`${what}: HTTP ${answer.status}: ${answer.bytes.toString()}`);
 }

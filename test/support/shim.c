@@ -5,7 +5,8 @@
  *   SHIM_ROOT    the directory, without symlinks
  *   SHIM_CALLS   changes (all that change something) | opens (of files and directories) | lists (of directories)
  *   SHIM_MODE    count | fail (an error in place of the call) | kill-before | kill-after (SIGKILL) |
- *                short (a listing loses its second half, and says nothing)
+ *                short (a listing loses its second half, and says nothing) | stop (SIGSTOP before it; the report
+ *                gets a line `stopped PID`)
  *   SHIM_ERRNO   the error, a number; EIO without it
  *   SHIM_AT      the call that it happens at, counted from 1
  *   SHIM_REPORT  a file that gets a line for each counted call: its name and its path
@@ -91,6 +92,12 @@ static int count(char kind, const char *call, const char *path) {
   if (strcmp(mode, "kill-before") == 0) die();
   if (strcmp(mode, "kill-after") == 0) return DIE;
   if (strcmp(mode, "short") == 0) return CUT;
+  if (strcmp(mode, "stop") == 0) {
+    char line[64];
+    int length = snprintf(line, sizeof line, "stopped %d\n", getpid());
+    syscall(SYS_write, report, line, length);
+    syscall(SYS_kill, getpid(), SIGSTOP);
+  }
   return strcmp(mode, "fail") == 0 ? FAIL : GO_ON;
 }
 

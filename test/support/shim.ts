@@ -20,8 +20,11 @@ export interface Injection {
   readonly calls?: 'changes' | 'opens' | 'lists';
   /** A file that gets a line for each counted call; not below the root. */
   readonly report: string;
-  /** Without it the calls are only counted. `short`: a listing loses its second half, and nothing tells. */
-  readonly fault?: Fault | 'short';
+  /**
+   * Without it the calls are only counted. `short`: a listing loses its second half, and nothing tells. `stop`: it
+   * stops before the call, until `whenStopped` lets it go on.
+   */
+  readonly fault?: Fault | 'short' | 'stop';
   /** Of `fail`, such as 'EMFILE'; EIO without it. */
   readonly error?: keyof typeof constants.errno;
   /** Which call, from 1. */
@@ -39,7 +42,17 @@ export function buildShim(): Shim {
   const folder = mkdtempSync(join(tmpdir(), 'regsweep-shim-'));
   const library = join(folder, 'shim.so');
   const source = fileURLToPath(new URL('shim.c', import.meta.url));
-  execFileSync('cc', ['-shared', '-fPIC', '-O1', '-Wall', '-Werror', '-o', library, source, '-ldl']);
+  execFileSync('cc', [
+    '-shared',
+    '-fPIC',
+    '-O1',
+    '-Wall',
+    '-Werror',
+    '-o',
+    library,
+    source,
+    '-ldl',
+  ]);
   return {
     environment: ({ root, report, calls, fault, error, at }) => ({
       LD_PRELOAD: library,
@@ -54,9 +67,39 @@ export function buildShim(): Shim {
   };
 }
 
+/**
+ * Waits until a program has stopped before the call that was asked for, does something, and lets it go on. Returns
+ * false, having done nothing, when the program ended without it.
+ */
+export async function whenStopped(
+  report: string,
+  ended: Promise<unknown>,
+  act: () => void,
+): Promise<boolean> {
+  const state = { over: false };
+  const over = ended.finally(() => (state.over = true));
+  while (!state.over) {
+    const pid = /^stopped (\d+)$/m.exec(readFileSync(report, 'utf8'))?.[1];
+    if (pid !== undefined && stateOf(pid) === 'T') {
+      act();
+      process.kill(Number(pid), 'SIGCONT');
+      await over;
+      return true;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 2));
+  }
+  return false;
+}
+
+/** The state of a process by proc_pid_stat(5), behind the name in parentheses. */
+function stateOf(pid: string): string | undefined {
+  const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+  return stat[stat.lastIndexOf(')') + 2];
+}
+
 /** The calls that were counted, as `name /path/below/the/root`. */
 export function readCalls(report: string): string[] {
   return readFileSync(report, 'utf8')
     .split('\n')
-    .filter((line) => line !== '');
+    .filter((line) => line !== '' && !line.startsWith('stopped '));
 }

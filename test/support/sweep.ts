@@ -13,7 +13,6 @@ import { generateStore } from './generate.ts';
 import type { StoreShape, StoreTruth } from './generate.ts';
 import { liveBlobs } from './oracle.ts';
 import { readModel } from './oracle-read.ts';
-import { isRoot } from './packages.ts';
 
 const BASE = 'docker/registry/v2';
 
@@ -130,14 +129,6 @@ export function treeOf(root: string): Map<string, string> {
   return found;
 }
 
-/** What is in the one and not as it is there in the other. */
-export function missingFrom(
-  after: ReadonlyMap<string, string>,
-  before: ReadonlyMap<string, string>,
-): string[] {
-  return [...before].filter(([path, what]) => after.get(path) !== what).map(([path]) => path);
-}
-
 /**
  * What a walk of its own finds broken: tags without their manifest's link, and links and manifests
  * without a blob that they need. Empty for a healthy store, at every instant of a sweep.
@@ -197,8 +188,4 @@ export function countBlobs(root: string): number {
 export function makeFolder(name: string): string {
   const base = fs.existsSync('/dev/shm') ? '/dev/shm' : tmpdir();
   return fs.mkdtempSync(join(base, `regsweep-${name}-`));
-}
-
-export function obstacleToNamespaces(): string | undefined {
-  return isRoot() ? undefined : 'needs root';
 }

@@ -52,7 +52,7 @@ class Host {
     if (exe !== undefined) this.link(`/proc/${pid}/exe`, exe);
   }
 
-  look(store = STORE, wrap: (fs: ReadFs) => ReadFs = (fs) => fs): Look {
+  look(store = STORE, wrap: (fs: ReadFs) => ReadFs = (fs) => fs): Promise<Look> {
     const read = makeReadFs(asNodeFs(this.fs));
     const base = `${store}/docker/registry/v2`;
     const stat = read.stat(base);
@@ -67,7 +67,7 @@ const config = (root: string): string =>
 const serve = (file: string): Process => ({ args: ['/usr/bin/docker-registry', 'serve', file] });
 
 /** One registry on a host, whose configuration is this text. */
-function withConfig(text: string, more: Partial<Process> = {}): Look {
+function withConfig(text: string, more: Partial<Process> = {}): Promise<Look> {
   const host = new Host();
   host.write('/etc/registry.yml', text);
   host.run(10, { ...serve('/etc/registry.yml'), ...more });
@@ -77,9 +77,9 @@ function withConfig(text: string, more: Partial<Process> = {}): Look {
 const hit = [{ pid: 10, command: expect.any(String) as string, certain: true }];
 const maybe = [{ pid: 10, command: expect.any(String) as string, certain: false }];
 
-describe('a registry on this store is seen', () => {
-  test('by its configuration, and is named', () => {
-    const { processes, blind } = withConfig(config(STORE));
+describe('a registry on this store is seen', async () => {
+  test('by its configuration, and is named', async () => {
+    const { processes, blind } = await withConfig(config(STORE));
     expect(processes).toEqual([
       { pid: 10, command: '/usr/bin/docker-registry serve /etc/registry.yml', certain: true },
     ]);
@@ -93,21 +93,21 @@ describe('a registry on this store is seen', () => {
     `${STORE}/`,
     `${STORE}\r`,
     '/srv/../srv/registry',
-  ])('with a rootdirectory written as %j', (text) => {
-    expect(withConfig(config(text)).processes).toEqual(hit);
+  ])('with a rootdirectory written as %j', async (text) => {
+    expect((await withConfig(config(text))).processes).toEqual(hit);
   });
 
-  test('written on one line', () => {
+  test('written on one line', async () => {
     const text = `storage: { filesystem: { rootdirectory: ${STORE}, maxthreads: 100 } }`;
-    expect(withConfig(text).processes).toEqual(hit);
+    expect((await withConfig(text)).processes).toEqual(hit);
   });
 
-  test('when another rootdirectory stands in a comment above it', () => {
+  test('when another rootdirectory stands in a comment above it', async () => {
     const text = config(STORE).replace(
       '    rootdirectory',
       '    # rootdirectory: /srv/old\n    rootdirectory',
     );
-    expect(withConfig(text).processes).not.toEqual([]);
+    expect((await withConfig(text)).processes).not.toEqual([]);
   });
 
   test.each([
@@ -115,41 +115,53 @@ describe('a registry on this store is seen', () => {
     '>-\n      /srv/registry',
     '"/srv/\\x72egistry"',
     '!!str /srv/registry',
-  ])('or may be, when its rootdirectory is written as %j', (text) => {
-    expect(withConfig(config(text)).processes).not.toEqual([]);
+  ])('or may be, when its rootdirectory is written as %j', async (text) => {
+    expect((await withConfig(config(text))).processes).not.toEqual([]);
   });
 
-  test('through an alias', () => {
+  test('through an alias', async () => {
     const text = `x: &root ${STORE}\nstorage:\n  filesystem:\n    rootdirectory: *root\n`;
-    expect(withConfig(text).processes).not.toEqual([]);
+    expect((await withConfig(text)).processes).not.toEqual([]);
   });
 
-  test('whose path has a comma or a hash in it', () => {
+  test('whose path has a comma or a hash in it', async () => {
     for (const store of ['/srv/a,b', '/srv/a#b', "/srv/a'b"]) {
       const host = new Host();
       host.write(`${store}/docker/registry/v2/blobs/x`, '');
       host.write('/etc/registry.yml', config(store));
       host.run(10, serve('/etc/registry.yml'));
-      expect(host.look(store).processes, store).not.toEqual([]);
+      expect((await host.look(store)).processes, store).not.toEqual([]);
     }
   });
 
-  test('by its environment, which wins over the file', () => {
+  test('by its environment, which wins over the file', async () => {
     const env = [`REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY=${STORE}`];
-    expect(withConfig(config('/srv/other'), { env }).processes).toEqual(hit);
+    expect((await withConfig(config('/srv/other'), { env })).processes).toEqual(hit);
   });
 
-  test('by a configuration that the environment names', () => {
+  test.each(['storage: filesystem\n', 'storage:\n  filesystem:\n    maxthreads: 100\n'])(
+    'at the default root, with %j',
+    async (text) => {
+      const host = new Host();
+      host.write('/var/lib/registry/docker/registry/v2/blobs/x', '');
+      host.write('/etc/registry.yml', text);
+      host.run(10, serve('/etc/registry.yml'));
+      expect((await host.look('/var/lib/registry')).processes).toEqual(hit);
+      expect((await host.look()).processes).toEqual([]);
+    },
+  );
+
+  test('by a configuration that the environment names', async () => {
     const args = ['registry', 'serve'];
     const env = ['REGISTRY_CONFIGURATION_PATH=/etc/registry.yml'];
-    expect(withConfig(config(STORE), { args, env }).processes).toEqual(hit);
+    expect((await withConfig(config(STORE), { args, env })).processes).toEqual(hit);
   });
 
-  test('by a relative configuration and a relative root', () => {
+  test('by a relative configuration and a relative root', async () => {
     const host = new Host();
     host.write('/srv/config.yml', config('registry'));
     host.run(10, { ...serve('config.yml'), cwd: '/srv' });
-    expect(host.look().processes).toEqual(hit);
+    expect((await host.look()).processes).toEqual(hit);
   });
 
   test.each([
@@ -160,25 +172,25 @@ describe('a registry on this store is seen', () => {
     ['harbor_registryctl', undefined],
     ['/home/harbor/harbor_registryctl', undefined],
     ['renamed', '/usr/bin/docker-registry'],
-  ])('as %s (%s)', (program, exe) => {
+  ])('as %s (%s)', async (program, exe) => {
     const args = [program, 'serve', '/etc/registry.yml'];
     const more = exe === undefined ? { args } : { args, exe };
-    expect(withConfig(config(STORE), more).processes).toEqual(hit);
+    expect((await withConfig(config(STORE), more)).processes).toEqual(hit);
   });
 
-  test('whatever flags come before its configuration', () => {
+  test('whatever flags come before its configuration', async () => {
     const args = ['registry', 'serve', '--debug', '/etc/registry.yml'];
-    expect(withConfig(config(STORE), { args }).processes).toEqual(hit);
+    expect((await withConfig(config(STORE), { args })).processes).toEqual(hit);
   });
 
-  test('among others, each of them', () => {
+  test('among others, each of them', async () => {
     const host = new Host();
     host.write('/etc/a.yml', config(STORE));
     host.write('/etc/b.yml', config('/srv/none'));
     host.run(10, serve('/etc/a.yml'));
     host.run(11, serve('/etc/b.yml'));
     host.run(12, serve('/etc/a.yml'));
-    expect(host.look().processes.map(({ pid }) => pid)).toEqual([10, 12]);
+    expect((await host.look()).processes.map(({ pid }) => pid)).toEqual([10, 12]);
   });
 });
 
@@ -190,53 +202,59 @@ describe('in a container', () => {
     return { host, root };
   };
 
-  test('its paths are those of its own root', () => {
+  test('its paths are those of its own root', async () => {
     const { host, root } = inside('/var/lib/registry');
     host.write(`${root}/etc/config.yml`, config('/var/lib/registry'));
     host.run(10, { ...serve('/etc/config.yml'), root });
-    expect(host.look(`${root}/var/lib/registry`).processes).toEqual(hit);
+    expect((await host.look(`${root}/var/lib/registry`)).processes).toEqual(hit);
     // The same path outside is another store.
-    expect(host.look().processes).toEqual([]);
+    expect((await host.look()).processes).toEqual([]);
   });
 
   test.each(['/data', '../../data'])(
     'a root that is a symbolic link to %s counts, or may',
-    (target) => {
+    async (target) => {
       const { host, root } = inside('/data');
       host.link(`${root}/var/lib/registry`, target);
       host.write(`${root}/etc/config.yml`, config('/var/lib/registry'));
       host.run(10, { ...serve('/etc/config.yml'), root });
-      expect(host.look(`${root}/data`).processes).not.toEqual([]);
+      expect((await host.look(`${root}/data`)).processes).not.toEqual([]);
     },
   );
 
-  test('a configuration that is a symbolic link, as Kubernetes makes them, counts, or may', () => {
+  test('a configuration that is a symbolic link, as Kubernetes makes them, counts, or may', async () => {
     const { host, root } = inside('/data');
     host.write(`${root}/etc/..2026/config.yml`, config('/data'));
     host.link(`${root}/etc/config.yml`, '..2026/config.yml');
     host.run(10, { ...serve('/etc/config.yml'), root });
-    expect(host.look(`${root}/data`).processes).not.toEqual([]);
+    expect((await host.look(`${root}/data`)).processes).not.toEqual([]);
   });
 });
 
-describe('a registry is no hit', () => {
-  test('on another store', () => {
+describe('a registry is no hit', async () => {
+  test('on another store', async () => {
     const host = new Host();
     host.write('/srv/other/docker/registry/v2/blobs/x', '');
     host.write('/etc/registry.yml', config('/srv/other'));
     host.run(10, serve('/etc/registry.yml'));
-    expect(host.look()).toEqual({ processes: [], blind: undefined });
+    expect(await host.look()).toEqual({ processes: [], blind: undefined });
   });
 
-  test('on a root where nothing was pushed yet', () => {
-    expect(withConfig(config('/srv/fresh')).processes).toEqual([]);
+  test('on a root where nothing was pushed yet', async () => {
+    expect((await withConfig(config('/srv/fresh'))).processes).toEqual([]);
   });
 
-  test('on s3 with a prefix; and without one it is never sure to be', () => {
+  test('on s3 with a prefix; and without one it is never sure to be', async () => {
     const s3 = (more: string): string =>
       `storage:\n  s3:\n    region: us-1\n    bucket: b\n${more}`;
-    expect(withConfig(s3('    rootdirectory: /prefix\n')).processes).toEqual([]);
-    expect(withConfig(s3('')).processes.filter(({ certain }) => certain)).toEqual([]);
+    expect((await withConfig(s3('    rootdirectory: /prefix\n'))).processes).toEqual([]);
+    expect((await withConfig(s3(''))).processes.filter(({ certain }) => certain)).toEqual([]);
+  });
+
+  test("but Harbor's controller, which deletes from the store, may be one", async () => {
+    const text = 'protocol: http\nport: 8080\nregistry_config: /etc/registry/config.yml\n';
+    const args = ['/home/harbor/harbor_registryctl', '-c', '/etc/registry.yml'];
+    expect((await withConfig(text, { args })).processes).toEqual(maybe);
   });
 
   test.each([
@@ -244,19 +262,19 @@ describe('a registry is no hit', () => {
     ['a shell that names it', ['/bin/sh', '-c', 'registry serve /etc/registry.yml']],
     ['an editor of its configuration', ['vi', '/etc/registry.yml']],
     ['a thread of the kernel', []],
-  ])('%s', (_, args) => {
-    expect(withConfig(config(STORE), { args }).processes).toEqual([]);
+  ])('%s', async (_, args) => {
+    expect((await withConfig(config(STORE), { args })).processes).toEqual([]);
   });
 
-  test('that is this very process', () => {
+  test('that is this very process', async () => {
     const host = new Host();
     host.write('/etc/registry.yml', config(STORE));
     host.run(process.pid, serve('/etc/registry.yml'));
-    expect(host.look().processes).toEqual([]);
+    expect((await host.look()).processes).toEqual([]);
   });
 });
 
-describe('what cannot be read never counts as another store', () => {
+describe('what cannot be read never counts as another store', async () => {
   const denied =
     (pattern: RegExp) =>
     (fs: ReadFs): ReadFs => {
@@ -278,59 +296,63 @@ describe('what cannot be read never counts as another store', () => {
     ['its root', /^\/proc\/10\/root/],
     ['its configuration', /registry\.yml/],
     ['the directory of its store', /\/v2$/],
-  ])('%s', (_, pattern) => {
+  ])('%s', async (_, pattern) => {
     const host = new Host();
     host.write('/etc/registry.yml', config('/srv/other'));
     host.run(10, serve('/etc/registry.yml'));
-    expect(host.look(STORE, denied(pattern)).processes).toEqual(maybe);
+    expect((await host.look(STORE, denied(pattern))).processes).toEqual(maybe);
   });
 
   test.each([
     ['no configuration named', '', { args: ['registry', 'serve'] }],
     ['a configuration that is gone', '', { args: ['registry', 'serve', '/etc/gone.yml'] }],
     ['an empty configuration', '', {}],
-    ['a default root', 'storage: filesystem\n', {}],
-    ['a root that is empty', config(''), {}],
-  ])('%s', (_, text, more) => {
-    expect(withConfig(text, more).processes).toEqual(maybe);
+    ['a configuration that is no YAML', '{', {}],
+  ])('%s', async (_, text, more) => {
+    expect((await withConfig(text, more)).processes).toEqual(maybe);
   });
 
-  test('a store that is a symbolic link there', () => {
+  test('a store that is a symbolic link there', async () => {
     const host = new Host();
     host.link('/srv/linked/docker/registry/v2', `${STORE}/docker/registry/v2`);
     host.write('/etc/registry.yml', config('/srv/linked'));
     host.run(10, serve('/etc/registry.yml'));
-    expect(host.look().processes).toEqual(maybe);
+    expect((await host.look()).processes).toEqual(maybe);
   });
 
-  test('a command with control characters shows on one line', () => {
+  test('a command with control characters shows on one line', async () => {
     const args = ['registry', 'serve', '/etc/registry.yml', 'x'.repeat(500)];
-    const [found] = withConfig(config(STORE), { args }).processes;
+    const [found] = (await withConfig(config(STORE), { args })).processes;
     expect(found?.command.length).toBeLessThanOrEqual(200);
   });
 
-  test('no /proc at all is blind', () => {
-    const look = new Host().look(STORE, denied(/^\/proc/));
+  test('no /proc at all is blind', async () => {
+    const look = await new Host().look(STORE, denied(/^\/proc/));
     expect(look.processes).toEqual([]);
     expect(look.blind).toContain('container');
   });
 
-  test('a container or hidden processes are blind', () => {
+  test('a container or hidden processes are blind', async () => {
     const host = new Host();
     host.write('/proc/2/comm', 'sh\n');
-    expect(host.look().blind).toContain('container');
-    expect(new Host().look(STORE, denied(/^\/proc\/2\//)).blind).toContain('hidden');
+    expect((await host.look()).blind).toContain('container');
+    expect((await new Host().look(STORE, denied(/^\/proc\/2\//))).blind).toContain('hidden');
   });
 
   test.each(['nfs', 'nfs4', 'cifs', 'ceph', 'fuse.sshfs', 'fuse.glusterfs', '9p', 'lustre'])(
     'a store on %s is blind: other hosts may serve it',
-    (type) => {
-      const look = new Host(`${MOUNTS}22 21 0:40 / /srv rw - ${type} server:/x rw\n`).look();
+    async (type) => {
+      const look = await new Host(`${MOUNTS}22 21 0:40 / /srv rw - ${type} server:/x rw\n`).look();
       expect(look.blind).toContain(type);
     },
   );
 
-  test.each(['ext4', 'xfs', 'btrfs', 'tmpfs', 'zfs', 'overlay'])('a store on %s is not', (type) => {
-    expect(new Host(`${MOUNTS}22 21 0:40 / /srv rw - ${type} x rw\n`).look().blind).toBeUndefined();
-  });
+  test.each(['ext4', 'xfs', 'btrfs', 'tmpfs', 'zfs', 'overlay'])(
+    'a store on %s is not',
+    async (type) => {
+      expect(
+        (await new Host(`${MOUNTS}22 21 0:40 / /srv rw - ${type} x rw\n`).look()).blind,
+      ).toBeUndefined();
+    },
+  );
 });
