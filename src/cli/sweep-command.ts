@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { displayName } from '../fs/bytes.js';
+import { displayName, toBytePath } from '../fs/bytes.js';
 import { AppError } from '../fs/errors.js';
 import { makeReadFs } from '../fs/node-fs.js';
 import { makeOutFs } from '../fs/out-fs.js';
@@ -21,6 +21,7 @@ import { takeLock } from '../sweep/lock.js';
 import { lookForRegistry } from '../sweep/quiescence.js';
 import type { Look } from '../sweep/quiescence.js';
 import { assertSameRoot, runSweep } from '../sweep/sweep.js';
+import { undoPolicy } from '../sweep/undo.js';
 import type { SweepResult } from '../sweep/sweep.js';
 import { EXIT } from './exit.js';
 import { print, reportWidth } from './output.js';
@@ -155,7 +156,10 @@ async function sweepSession(
       devices: devicesOf(fs, root),
       threads: session.threads,
       linksOnly: flags.linksOnly === true,
-      undo: undoFile === undefined ? undefined : () => makeOutFs(root.root).create(undoFile),
+      undo:
+        undoFile === undefined || isUndoOf(plan, undoFile)
+          ? undefined
+          : () => makeOutFs(root.root).create(undoFile),
       stop,
       assertStopped: async () => {
         if (flags.registryStopped !== true) assertStopped(await lookForRegistry(fs, root));
@@ -175,6 +179,17 @@ async function sweepSession(
     clearTimeout(timer);
     lock.release();
   }
+}
+
+/**
+ * Whether a file is the whole undo of this very plan: of a run that was stopped, and that is
+ * now to go on. It was complete before the first link went.
+ */
+function isUndoOf(plan: Plan, file: string): boolean {
+  const fs = makeReadFs();
+  if (fs.stat(toBytePath(file)) === undefined) return false;
+  const { header } = parsePlan(readPlanText(file), file);
+  return header.policy === undoPolicy(plan.header) && header.ino === plan.header.ino;
 }
 
 /** @throws AppError `running` */

@@ -211,5 +211,7 @@ function setAttributes(file: number, { mode, uid, gid, mtimeMs }: FileAttributes
   const now = fs.fstatSync(file);
   if (now.uid !== uid || now.gid !== gid) fs.fchownSync(file, uid, gid);
   fs.fchmodSync(file, mode & 0o7777);
-  if (mtimeMs !== undefined) fs.futimesSync(file, now.atimeMs / 1000, mtimeMs / 1000);
+  if (mtimeMs === undefined) return;
+  // Seconds as a double fall short of the millisecond; a hundredth of one makes up for it.
+  fs.futimesSync(file, now.atimeMs / 1000, (mtimeMs + 0.01) / 1000);
 }

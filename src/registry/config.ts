@@ -37,6 +37,7 @@ export function parseConfig(
   }
   const config = toTree(document, shownAs);
   const storage = config['storage'];
+  if (storage === undefined && env[ROOT_VARIABLE] === undefined) throw noConfig(shownAs);
   const filesystem = isTree(storage) ? storage['filesystem'] : undefined;
   const named = isTree(filesystem) ? filesystem['rootdirectory'] : undefined;
   const fromEnv = env[ROOT_VARIABLE];
@@ -61,7 +62,11 @@ function toTree(document: ReturnType<typeof parseDocument>, shownAs: string): Tr
     throw new AppError('usage', `${shownAs}: ${messageOf(error)}`, [], error);
   }
   if (isTree(value)) return value;
-  throw new AppError('usage', `${shownAs}: not a registry's configuration`, [
+  throw noConfig(shownAs);
+}
+
+function noConfig(shownAs: string): AppError {
+  return new AppError('usage', `${shownAs}: not a registry's configuration`, [
     "ROOT is a rootdirectory, its docker/registry/v2, or the registry's config.yml",
   ]);
 }

@@ -50,6 +50,8 @@ async function judge(
   const command = displayName(args.join(' ')).slice(0, 200);
   const uses = await usesStore(fs, root, pid, args);
   if (uses === false) return undefined;
+  // It ended while it was looked at, and so could not be read to its end.
+  if (uses === undefined && readList(fs, `/proc/${pid}/cmdline`).length === 0) return undefined;
   return { pid: Number(pid), command, certain: uses === true };
 }
 
@@ -66,9 +68,7 @@ async function usesStore(
   args: readonly string[],
 ): Promise<boolean | undefined> {
   const directory = await rootOf(fs, pid, args);
-  if (directory === undefined || directory === 'elsewhere') {
-    return directory === undefined ? undefined : false;
-  }
+  if (directory === undefined || directory === false) return directory;
   try {
     const seen = `${inRootOf(pid, directory)}/${REGISTRY_BELOW_ROOT}`;
     if (fs.stat(seen)?.ino === root.ino && fs.stat(seen)?.dev === root.dev) return true;
@@ -93,14 +93,14 @@ const ROOT_SETTING = 'REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY';
 const CONFIG_SETTING = 'REGISTRY_CONFIGURATION_PATH';
 
 /**
- * The rootdirectory of a process, by its environment, else by its configuration; `elsewhere`
- * when it stores on no file system. Undefined when neither can be read.
+ * The rootdirectory of a process, by its environment, else by its configuration; false when
+ * it stores on no file system. Undefined when neither can be read.
  */
 async function rootOf(
   fs: ReadFs,
   pid: string,
   args: readonly string[],
-): Promise<BytePath | 'elsewhere' | undefined> {
+): Promise<BytePath | false | undefined> {
   const env = new Map(
     readList(fs, `/proc/${pid}/environ`).map((text) => {
       const equals = text.indexOf('=');
@@ -119,7 +119,7 @@ async function rootOf(
       parseConfig(Buffer.from(text, 'latin1').toString('utf8'), file, {}).rootDirectory,
     );
   } catch (error) {
-    return error instanceof StorageElsewhereError ? 'elsewhere' : undefined;
+    return error instanceof StorageElsewhereError ? false : undefined;
   }
 }
 

@@ -19,6 +19,11 @@ type NotedLink = LinkAction & { readonly manifest?: string };
 /** Order of putting back: manifests, then histories, then the tags that lead to them. */
 const ORDER: readonly LinkAction['place'][] = ['layer', 'revision', 'tag-index', 'tag'];
 
+/** What an undo says of itself: which plan it is the undo of. */
+export function undoPolicy(header: PlanHeader): string {
+  return `undo of the plan of ${header.created}`;
+}
+
 /**
  * Writes, and makes durable, a plan that puts back every link that a sweep of links alone
  * will remove: where it is, what it holds, its mode, owner and time, and the text of the
@@ -47,7 +52,7 @@ export function writeUndo(
     dev: plan.header.dev,
     ino: plan.header.ino,
     policyHash: plan.header.policyHash,
-    policy: `undo of the plan of ${plan.header.created}`,
+    policy: undoPolicy(plan.header),
     options: plan.header.options,
     counts: { links: links.length },
   };

@@ -162,7 +162,8 @@ describeWithPackages(['docker-registry', 'skopeo'], 'beside a real registry, a s
   });
 
   test('of links only is undone by its bundle, to the last byte', async () => {
-    const before = treeOf(root);
+    const before = treeOf(root, false);
+    const times = linkTimes(root);
     const undo = join(folder, `undo-${count}`);
     await writePlan(root, file);
     const blobs = storedBlobs(root);
@@ -178,8 +179,12 @@ describeWithPackages(['docker-registry', 'skopeo'], 'beside a real registry, a s
 
     const restored = await mustSweep(undo);
     expect(restored).toMatchObject({ ended: 'complete', remaining: 0 });
-    const links = [...treeOf(root)].filter(([path]) => !path.endsWith('/'));
+    const links = [...treeOf(root, false)].filter(([path]) => !path.endsWith('/'));
     expect(links).toEqual([...before].filter(([path]) => !path.endsWith('/')));
+    for (const [path, time] of linkTimes(root)) {
+      // A time goes through a floating point number of seconds.
+      expect(Math.abs(time - (times.get(path) ?? 0)), path).toBeLessThan(5);
+    }
     registry = await startRegistry({ root });
     expect((await getManifest(registry, 'shop/web', mix.retagged.digest)).status).toBe(200);
     await pullToDirectory(registry, 'shop/web', mix.retagged.digest);
@@ -306,6 +311,16 @@ const dropped = ({ retagged, deleted }: Mix): [string, Image][] => [
   ['shop/web', retagged],
   ['shop/api', deleted],
 ];
+
+/** When each link was last written, in milliseconds. */
+function linkTimes(root: string): Map<string, number> {
+  const paths = fs.readdirSync(root, { recursive: true, encoding: 'utf8' });
+  return new Map(
+    paths
+      .filter((path) => path.endsWith('/link'))
+      .map((path) => [path, fs.statSync(join(root, path)).mtimeMs]),
+  );
+}
 
 function onlyIn(image: Image, stored: ReadonlyMap<string, number>): string[] {
   return image.blobs.map(({ digest }) => digest).filter((digest) => !stored.has(digest));

@@ -118,8 +118,17 @@ export interface SlotOptions {
 
 /** Prepares a store and its plan, and sweeps once without faults, to know the calls and the outcome. */
 export async function openSlot(options: SlotOptions): Promise<Slot> {
-  const { cli, shim, make, prepare } = options;
   const folder = makeFolder();
+  try {
+    return await fillSlot(folder, options);
+  } catch (error) {
+    rmSync(folder, { recursive: true });
+    throw error;
+  }
+}
+
+async function fillSlot(folder: string, options: SlotOptions): Promise<Slot> {
+  const { cli, shim, make, prepare } = options;
   const root = options.root ?? join(folder, 'registry');
   const base = join(root, 'docker/registry/v2');
   mkdirSync(join(folder, 'state'));

@@ -38,9 +38,8 @@ export function obstacleToLooking(): string | undefined {
   return 'processes of the host do not show in a container';
 }
 
-/** For the tests that are not about looking for a registry: they are to pass in a container too. */
-export const STOPPED: readonly string[] =
-  obstacleToLooking() === undefined ? [] : ['--registry-stopped'];
+/** For the tests that are not about looking: other tests run registries meanwhile, or this is a container. */
+export const STOPPED: readonly string[] = ['--registry-stopped'];
 
 /** Makes a plan file and returns its lines. */
 export async function writePlan(
@@ -109,7 +108,7 @@ export async function until(what: string, isSo: () => boolean): Promise<void> {
 }
 
 /** Every path below a root, relative to it, with what it is: a file's bytes by their hash. Names are byte strings. */
-export function treeOf(root: string): Map<string, string> {
+export function treeOf(root: string, withTimes = true): Map<string, string> {
   const found = new Map<string, string>();
   const visit = (below: string): void => {
     const path = Buffer.from(below === '' ? root : `${root}/${below}`, 'latin1');
@@ -117,7 +116,8 @@ export function treeOf(root: string): Map<string, string> {
     if (stat.isSymbolicLink()) found.set(below, `-> ${fs.readlinkSync(path)}`);
     else if (stat.isFile()) {
       const hash = createHash('sha256').update(fs.readFileSync(path)).digest('hex');
-      found.set(below, `${stat.size} ${hash} ${stat.mtimeMs} ${stat.mode} ${stat.uid}:${stat.gid}`);
+      const time = withTimes ? `${stat.mtimeMs}` : '';
+      found.set(below, `${stat.size} ${hash} ${time} ${stat.mode} ${stat.uid}:${stat.gid}`);
     } else if (stat.isDirectory()) {
       found.set(`${below}/`, `directory ${stat.mode} ${stat.uid}:${stat.gid}`);
       for (const name of fs.readdirSync(path, { encoding: 'latin1' }).sort()) {

@@ -266,6 +266,20 @@ describe('a registry is no hit', async () => {
     expect((await withConfig(config(STORE), { args })).processes).toEqual([]);
   });
 
+  test('that ends while it is looked at', async () => {
+    const host = new Host();
+    host.write('/etc/registry.yml', config(STORE));
+    host.run(10, serve('/etc/registry.yml'));
+    const ending = (fs: ReadFs): ReadFs => ({
+      ...fs,
+      read(path, buffer) {
+        if (path.endsWith('/environ')) host.fs.rmSync('/proc/10', { recursive: true, force: true });
+        return fs.read(path, buffer);
+      },
+    });
+    expect((await host.look(STORE, ending)).processes).toEqual([]);
+  });
+
   test('that is this very process', async () => {
     const host = new Host();
     host.write('/etc/registry.yml', config(STORE));
