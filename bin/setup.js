@@ -19,6 +19,8 @@ function timeOf(path) {
 }
 
 if (timeOf('node_modules/.package-lock.json') < timeOf('package-lock.json')) {
-  run('npm', ['ci', '--no-audit', '--no-fund', '--loglevel=error']);
+  // Not `npm ci`: it refuses the lock file when a registry lacks some platform's optional binaries,
+  // which this machine does not need. `install` keeps to the locked versions all the same.
+  run('npm', ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error']);
 }
 run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json']);

@@ -333,7 +333,10 @@ describe('a sweep', () => {
       fs.chmodSync(folder, 0o755);
       fs.chmodSync(file, 0o644);
       const before = treeOf(root);
-      const wrapped = { wrapper: AS, env: { XDG_STATE_HOME: '/nonexistent' } };
+      const state = join(folder, `state-${count}`);
+      fs.mkdirSync(state);
+      fs.chownSync(state, 65534, 65534);
+      const wrapped = { wrapper: AS, env: { XDG_STATE_HOME: state } };
       const run = await sweep(file, [], wrapped);
       expect(run.code).toBe(1);
       expect(run.stderr).toMatch(/^error: cannot change .*(EACCES|EPERM)/);
@@ -345,6 +348,13 @@ describe('a sweep', () => {
   describeUnless(obstacleToMounts(), 'with no place for its state', () => {
     /** Only there can nothing be written: in a mount namespace of its own. */
     const SEALED = ['unshare', '-m', 'sh', '-c'];
+    afterAll(() => {
+      try {
+        fs.rmdirSync('/dev/shm/regsweep');
+      } catch {
+        // Somebody else's state is in it, or it was never made.
+      }
+    });
     const inNamespace = (script: string): string[] => [
       ...SEALED,
       `set -e; ${script}; exec "$@"`,
