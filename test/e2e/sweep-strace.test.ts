@@ -89,42 +89,48 @@ describeWithPackages(['strace'], 'by its system calls, a sweep', () => {
       ['--grace', '0', '--uploads-older-than', '0'],
       ['--threads', '1'],
     ],
-  ])('removes what its plan lists and writes nothing %s', async (_, planFlags, flags) => {
-    const { root, file, actions } = await prepare(planFlags);
-    expect(new Set(actions.map(({ kind }) => kind)).size).toBeGreaterThan(4);
-    const before = treeOf(root);
-    const calls = await trace(file, root, flags);
-    const after = treeOf(root);
+    // With two threads a descriptor's number can be used again between the two lines that strace
+    // prints of one call, and the trace then names the wrong path: it is taken again.
+  ])(
+    'removes what its plan lists and writes nothing %s',
+    { retry: 3 },
+    async (_, planFlags, flags) => {
+      const { root, file, actions } = await prepare(planFlags);
+      expect(new Set(actions.map(({ kind }) => kind)).size).toBeGreaterThan(4);
+      const before = treeOf(root);
+      const calls = await trace(file, root, flags);
+      const after = treeOf(root);
 
-    const base = 'docker/registry/v2/';
-    const files = allOf(actions, (removals) => removals.files);
-    const directories = allOf(actions, (removals) => removals.directories);
-    const gone = [...before.keys()]
-      .filter((path) => !after.has(path))
-      .map((path) => path.slice(base.length));
-    expect(gone.filter((path) => !path.endsWith('/')).sort()).toEqual(files);
-    expect(
-      gone
-        .filter((path) => path.endsWith('/'))
-        .map((path) => path.slice(0, -1))
-        .sort(),
-    ).toEqual(directories);
-    expect([...after].filter(([path, what]) => before.get(path) !== what)).toEqual([]);
+      const base = 'docker/registry/v2/';
+      const files = allOf(actions, (removals) => removals.files);
+      const directories = allOf(actions, (removals) => removals.directories);
+      const gone = [...before.keys()]
+        .filter((path) => !after.has(path))
+        .map((path) => path.slice(base.length));
+      expect(gone.filter((path) => !path.endsWith('/')).sort()).toEqual(files);
+      expect(
+        gone
+          .filter((path) => path.endsWith('/'))
+          .map((path) => path.slice(0, -1))
+          .sort(),
+      ).toEqual(directories);
+      expect([...after].filter(([path, what]) => before.get(path) !== what)).toEqual([]);
 
-    const done = calls.filter(({ ok }) => ok);
-    const of = (...names: string[]): string[] =>
-      done
-        .filter(({ name }) => names.includes(name))
-        .map(({ path }) => path)
-        .sort();
-    expect(of('unlink', 'unlinkat')).toEqual(files);
-    expect(of('rmdir')).toEqual(directories);
-    const changes = done.filter(
-      ({ name, writes }) => writes && !/^(?:unlink|unlinkat|rmdir)$/.test(name),
-    );
-    expect(changes).toEqual([]);
-    expect(calls.length).toBeGreaterThan(files.length + directories.length);
-  });
+      const done = calls.filter(({ ok }) => ok);
+      const of = (...names: string[]): string[] =>
+        done
+          .filter(({ name }) => names.includes(name))
+          .map(({ path }) => path)
+          .sort();
+      expect(of('unlink', 'unlinkat')).toEqual(files);
+      expect(of('rmdir')).toEqual(directories);
+      const changes = done.filter(
+        ({ name, writes }) => writes && !/^(?:unlink|unlinkat|rmdir)$/.test(name),
+      );
+      expect(changes).toEqual([]);
+      expect(calls.length).toBeGreaterThan(files.length + directories.length);
+    },
+  );
 
   test('of links only removes what its plan lists up to the blobs', async () => {
     const { root, file, actions } = await prepare(['-m', '--grace', '0']);
