@@ -21,10 +21,10 @@ import { makeStyle, wantsColor } from '../report/style.js';
 import type { ColorChoice } from '../report/style.js';
 import { mountOf, readMounts } from '../scan/mounts.js';
 import type { StoreRoot } from '../scan/root.js';
-import { lookForRegistry } from '../sweep/quiescence.js';
+import { describeProcess, lookForRegistry } from '../sweep/quiescence.js';
 import { EXIT } from './exit.js';
 import { print, reportWidth } from './output.js';
-import { openSession } from './session.js';
+import { openSession, runInSession } from './session.js';
 import type { Session, SessionFlags } from './session.js';
 import { parseDuration, parseTime } from './values.js';
 import { readVersion } from './version.js';
@@ -63,22 +63,13 @@ interface Made {
 export async function runPlan(argument: string | undefined, flags: PlanFlags): Promise<number> {
   const started = performance.now();
   const settings = readSettings(flags);
-  const session = await openSession(argument, flags);
-  try {
+  return await runInSession(await openSession(argument, flags), async (session) => {
     const made = await makePlan(session, settings, flags.diskIsAuthority === true);
     session.progress.stop();
     if (flags.output !== undefined) writePlan(flags, settings, session.root, made);
     await report(session, flags, settings, made, started);
     return made.survey.blind.length > 0 ? EXIT.refused : EXIT.done;
-  } catch (error) {
-    const code = session.stoppedBy();
-    if (code === undefined || !(error instanceof AppError) || error.code !== 'stopped') throw error;
-    session.progress.stop();
-    print(2, 'Stopped; nothing was changed.\n');
-    return code;
-  } finally {
-    await session.close();
-  }
+  });
 }
 
 function readSettings(flags: PlanFlags): Settings {
@@ -275,10 +266,7 @@ const NAMES_SHOWN = 5;
 async function registryWarnings({ fs, root }: Session, flags: PlanFlags): Promise<string[]> {
   if (flags.registryStopped === true) return [];
   const { processes } = await lookForRegistry(fs, root);
-  return processes.map(({ pid, command, certain }) => {
-    const what = certain ? 'a registry uses this store' : 'a registry runs, and may use this store';
-    return `${what}: pid ${pid}, ${command}; stop it before the sweep`;
-  });
+  return processes.map((found) => `${describeProcess(found)}; stop it before the sweep`);
 }
 
 async function warningsOf(

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { toBytePath } from '../fs/bytes.js';
+import { AppError } from '../fs/errors.js';
 import { makeReadFs } from '../fs/node-fs.js';
 import type { ReadFs } from '../fs/read-fs.js';
 import { DEFAULT_ROOT } from '../registry/layout.js';
@@ -40,6 +41,27 @@ export interface Session {
 }
 
 const MOST_THREADS = 256;
+
+/**
+ * Runs a command on a session, and closes it. A run that a signal ended before anything was
+ * changed says so and gets the signal's exit code.
+ */
+export async function runInSession(
+  session: Session,
+  run: (session: Session) => Promise<number>,
+): Promise<number> {
+  try {
+    return await run(session);
+  } catch (error) {
+    const code = session.stoppedBy();
+    if (code === undefined || !(error instanceof AppError) || error.code !== 'stopped') throw error;
+    session.progress.stop();
+    print(2, 'Stopped; nothing was changed.\n');
+    return code;
+  } finally {
+    await session.close();
+  }
+}
 
 export async function openSession(
   argument: string | undefined,

@@ -18,14 +18,14 @@ import { renderSweepResult, renderSweepStart } from '../report/sweep-text.js';
 import { mountsBelow, readMounts } from '../scan/mounts.js';
 import type { StoreRoot } from '../scan/root.js';
 import { takeLock } from '../sweep/lock.js';
-import { lookForRegistry } from '../sweep/quiescence.js';
+import { describeProcess, lookForRegistry } from '../sweep/quiescence.js';
 import type { Look } from '../sweep/quiescence.js';
 import { assertSameRoot, runSweep } from '../sweep/sweep.js';
 import { undoPolicy } from '../sweep/undo.js';
 import type { SweepResult } from '../sweep/sweep.js';
 import { EXIT } from './exit.js';
 import { print, reportWidth } from './output.js';
-import { openSession } from './session.js';
+import { openSession, runInSession } from './session.js';
 import type { Session, SessionFlags } from './session.js';
 import { parseClock, parseDuration } from './values.js';
 
@@ -76,18 +76,10 @@ export async function runSweepCommand(source: string, flags: SweepFlags): Promis
     writeOff: plan.header.options.writeOff,
     allowMount: plan.header.options.allowMounts,
   });
-  try {
+  return await runInSession(session, async () => {
     assertSameRoot(plan, session.root);
     return await sweepSession(session, plan, text, flags, deadline);
-  } catch (error) {
-    const code = session.stoppedBy();
-    if (code === undefined || !(error instanceof AppError) || error.code !== 'stopped') throw error;
-    session.progress.stop();
-    print(2, 'Stopped; nothing was changed.\n');
-    return code;
-  } finally {
-    await session.close();
-  }
+  });
 }
 
 /** When to stop, in milliseconds from now; undefined for never. */
@@ -103,7 +95,7 @@ function readDeadline(flags: SweepFlags): number | undefined {
 function readPlanText(source: string): string {
   if (source === '-') return readInput();
   const fs = makeReadFs();
-  const path = Buffer.from(source, 'utf8').toString('latin1');
+  const path = toBytePath(source);
   const size = statOf(fs, path, source);
   const buffer = new Uint8Array(size + 1);
   const length = fs.read(fs.resolve(path), buffer);
@@ -196,10 +188,7 @@ function isUndoOf(plan: Plan, file: string): boolean {
 function assertStopped(look: Look): void {
   const [first] = look.processes;
   if (first !== undefined) {
-    const which = first.certain
-      ? 'a registry uses this store'
-      : 'a registry runs, and may use this store';
-    throw new AppError('running', `${which}: pid ${first.pid}, ${first.command}`, [
+    throw new AppError('running', describeProcess(first), [
       'stop it first (systemctl stop docker-registry, docker stop registry),',
       'or, if you know better: --registry-stopped',
     ]);

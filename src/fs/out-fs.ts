@@ -8,7 +8,7 @@ import {
   writeSync,
 } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { toNative } from './bytes.js';
+import { toBytePath, toNative } from './bytes.js';
 import { AppError, errnoOf, messageOf } from './errors.js';
 import type { BytePath } from './read-fs.js';
 
@@ -41,7 +41,7 @@ export function makeOutFs(root: BytePath): OutFs {
 function openNew(path: string, root: BytePath): number {
   const absolute = resolve(path);
   try {
-    const parent = realpathSync(toNative(Buffer.from(dirname(absolute)).toString('latin1')), {
+    const parent = realpathSync(toNative(toBytePath(dirname(absolute))), {
       encoding: 'latin1',
     });
     if (parent === root || parent.startsWith(`${root}/`)) {

@@ -165,19 +165,7 @@ export class IndexBuilder implements ScanSink {
   }
 
   manifests(asked: Uint8Array, facts: ManifestFacts): void {
-    const ids = this.#digests.idsOf(asked);
-    const targets = this.#digests.idsOf(facts.edges);
-    for (const { edge, digest } of facts.others) targets[edge] = this.#digests.internText(digest);
-    let at = 0;
-    for (let i = 0; i < ids.length; i++) {
-      const count = facts.edgeCounts[i] as number;
-      const id = ids[i] as number;
-      const status = facts.status[i] as number;
-      this.#addManifest(id, status, facts.kinds[i] as number, facts.sizes[i] as number);
-      for (let edge = at; edge < at + count; edge++) this.#addEdge(id, edge, targets, facts);
-      at += count;
-    }
-    this.note(facts.findings);
+    this.#takeManifests(asked, facts, () => true);
   }
 
   /** Digests, packed, that `peeked` may be asked about: those not read yet. */
@@ -190,26 +178,39 @@ export class IndexBuilder implements ScanSink {
    * declare themselves manifests (stores of the 2.1 era). Returns how many there were.
    */
   peeked(asked: Uint8Array, facts: ManifestFacts): number {
+    let found = 0;
+    this.#takeManifests(asked, facts, (id, at) => {
+      const status = facts.status[at] as number;
+      const isManifest = status === READ.good && facts.declared[at] === 1;
+      if (!isManifest && status !== READ.unreadable) return false;
+      if (!this.#queued.add(id)) return false;
+      found++;
+      this.#pinByLayerLinks(id);
+      return true;
+    });
+    return found;
+  }
+
+  /** Adds those manifests of a shard, with their edges, that `takes` says yes to. */
+  #takeManifests(
+    asked: Uint8Array,
+    facts: ManifestFacts,
+    takes: (id: number, at: number) => boolean,
+  ): void {
     const ids = this.#digests.idsOf(asked);
     const targets = this.#digests.idsOf(facts.edges);
     for (const { edge, digest } of facts.others) targets[edge] = this.#digests.internText(digest);
-    let at = 0;
-    let found = 0;
-    for (let i = 0; i < ids.length; i++) {
-      const id = ids[i] as number;
-      const count = facts.edgeCounts[i] as number;
-      const status = facts.status[i] as number;
-      const taken = status === READ.good && facts.declared[i] === 1;
-      if ((taken || status === READ.unreadable) && this.#queued.add(id)) {
-        found++;
-        this.#addManifest(id, status, facts.kinds[i] as number, facts.sizes[i] as number);
-        for (let edge = at; edge < at + count; edge++) this.#addEdge(id, edge, targets, facts);
-        this.#pinByLayerLinks(id);
+    let from = 0;
+    ids.forEach((id, at) => {
+      const to = from + (facts.edgeCounts[at] as number);
+      if (takes(id, at)) {
+        const status = facts.status[at] as number;
+        this.#addManifest(id, status, facts.kinds[at] as number, facts.sizes[at] as number);
+        for (let edge = from; edge < to; edge++) this.#addEdge(id, edge, targets, facts);
       }
-      at += count;
-    }
+      from = to;
+    });
     this.note(facts.findings);
-    return found;
   }
 
   /** The index of everything so far. */

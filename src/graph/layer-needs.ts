@@ -15,11 +15,22 @@ export interface LayerNeeds {
 
 const MANY = 0xffff;
 
+const computed = new WeakMap<Liveness, LayerNeeds>();
+
+/** What a plan's layer links are needed for; worked out at the first call and kept. */
+export function layerNeedsOf(index: StoreIndex, liveness: Liveness): LayerNeeds {
+  const known = computed.get(liveness);
+  if (known !== undefined) return known;
+  const needs = computeLayerNeeds(index, liveness);
+  computed.set(liveness, needs);
+  return needs;
+}
+
 /**
  * Walks, repository by repository, what its surviving manifests reach by content. Links of
  * repositories that lose nothing are never unneeded.
  */
-export function computeLayerNeeds(index: StoreIndex, liveness: Liveness): LayerNeeds {
+function computeLayerNeeds(index: StoreIndex, liveness: Liveness): LayerNeeds {
   const count = index.repositories.length;
   const reach = new Reach(index, liveness);
   const holders = new Uint16Array(index.digests.size);

@@ -150,10 +150,7 @@ class Walk {
       this.#taint(repository, BROKEN_TAG, false);
       return;
     }
-    const entry = findRevision(this.#index, repository, digest);
-    if (entry >= 0 && this.#isLinked(entry)) this.#keepRevision(entry);
-    // History of what was deleted since holds nothing.
-    else if (this.#index.present.has(digest)) this.#keepLoose(repository, digest);
+    this.#keepNamed(repository, digest);
   }
 
   /** A tag is a root, unless the policy drops it or it follows a subject. */
@@ -218,9 +215,16 @@ class Walk {
     const digest = this.#index.tags.digest[tag] as number;
     if (digest === NO_DIGEST) return;
     const repository = this.#index.tags.repository[tag] as number;
+    this.#keepNamed(repository, digest);
+  }
+
+  /**
+   * Keeps what a tag or its history names. What has no revision and no blob is dead or was
+   * deleted since: it holds nothing.
+   */
+  #keepNamed(repository: number, digest: number): void {
     const entry = findRevision(this.#index, repository, digest);
     if (entry >= 0 && this.#isLinked(entry)) this.#keepRevision(entry);
-    // A tag on a digest that has no blob and no revision is dead: it holds nothing.
     else if (this.#index.present.has(digest)) this.#keepLoose(repository, digest);
   }
 

@@ -169,3 +169,9 @@ export function lengthOf(rows: Rows, row: number): number {
 export function digestText(index: StoreIndex, digest: number): Digest {
   return index.digests.text(digest);
 }
+
+/** A tag by the names that its path is made of. */
+export function tagPlace(index: StoreIndex, tag: number): { repository: BytePath; tag: string } {
+  const repository = index.repositories[index.tags.repository[tag] as number] as BytePath;
+  return { repository, tag: index.tags.name[tag] as string };
+}

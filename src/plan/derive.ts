@@ -1,9 +1,7 @@
 import { IndexBuilder } from '../graph/index-builder.js';
-import { computeLayerNeeds } from '../graph/layer-needs.js';
-import type { LayerNeeds } from '../graph/layer-needs.js';
 import { computeLiveness, findBroken, findMissingBlobs } from '../graph/liveness.js';
 import type { Decisions, Liveness } from '../graph/liveness.js';
-import { lengthOf, reverseOf } from '../graph/store-index.js';
+import { lengthOf, reverseOf, tagPlace } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
 import type { Finding } from '../registry/finding.js';
 import { NOTHING, peekManifests, readDetails, readWanted, scanStore } from '../scan/scan.js';
@@ -14,7 +12,6 @@ export interface Survey<D extends Decisions = Decisions> {
   readonly index: StoreIndex;
   readonly decisions: D;
   readonly liveness: Liveness;
-  readonly needs: LayerNeeds;
   /** Blobs that are there and that nothing keeps, grace aside. */
   readonly unreferenced: Uint32Array;
   /** Why nothing may be swept that a listing would have to vouch for; empty when all was seen. */
@@ -69,10 +66,7 @@ async function pinTaintedHistories(
   if (tags.length === 0) return false;
   const { histories, findings } = await readDetails(scan, {
     ...NOTHING,
-    histories: tags.map((tag) => ({
-      repository: index.repositories[index.tags.repository[tag] as number] as string,
-      tag: index.tags.name[tag] as string,
-    })),
+    histories: tags.map((tag) => tagPlace(index, tag)),
   });
   builder.pinHistories(tags, histories);
   builder.note(findings);
@@ -93,8 +87,7 @@ function complete<D extends Decisions>(
   ];
   const unseen = findings.filter(({ severity }) => severity === 'blind');
   const blind = [...unseen.map(({ path, detail }) => `${path}: ${detail}`), ...liveness.blind];
-  const needs = computeLayerNeeds(index, liveness);
-  return { index, decisions, liveness, needs, unreferenced, blind, findings };
+  return { index, decisions, liveness, unreferenced, blind, findings };
 }
 
 function listUnreferenced(index: StoreIndex, liveness: Liveness): Uint32Array {

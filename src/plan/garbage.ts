@@ -1,4 +1,5 @@
-import { digestText } from '../graph/store-index.js';
+import { layerNeedsOf } from '../graph/layer-needs.js';
+import { digestText, tagPlace } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
 import { blobDirectory, layerDirectory, LINK, revisionDirectory } from '../registry/layout.js';
 import { BARE, BLOB } from '../scan/detail-shard.js';
@@ -136,12 +137,12 @@ const NONE = new Uint32Array();
 
 /** When not everything could be seen, no blob and no link is even looked at. */
 function ask(survey: Survey, options: GarbageOptions): Question {
-  const { index, needs } = survey;
+  const { index, liveness } = survey;
   const blind = survey.blind.length > 0;
   const orphans = (): Uint32Array =>
     survey.unreferenced.filter((digest) => isOrphan(index, digest));
   const candidates = options.orphansOnly ? orphans() : survey.unreferenced;
-  const links = options.orphansOnly ? NONE : needs.unneeded;
+  const links = options.orphansOnly ? NONE : layerNeedsOf(index, liveness).unneeded;
   return {
     survey,
     options,
@@ -166,10 +167,7 @@ async function answer(scan: ScanOptions, question: Question): Promise<DetailFact
       repository: index.repositories[linkRepository[i] as number] as string,
       digest: digestText(index, index.layers.digest[at] as number),
     })),
-    histories: question.tags.map((tag) => ({
-      repository: index.repositories[index.tags.repository[tag] as number] as string,
-      tag: index.tags.name[tag] as string,
-    })),
+    histories: question.tags.map((tag) => tagPlace(index, tag)),
   });
 }
 

@@ -1,3 +1,4 @@
+import { layerNeedsOf } from '../graph/layer-needs.js';
 import { eachOf, reverseOf } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
 import { parseDigest } from '../registry/digest.js';
@@ -124,7 +125,7 @@ export function summarize(
     tainted: [...liveness.tainted].map(([repository, why]) => ({
       name: index.repositories[repository] as string,
       why,
-      bytes: survey.needs.keptBytes[repository] as number,
+      bytes: layerNeedsOf(index, liveness).keptBytes[repository] as number,
     })),
     findings,
     affected: affectedTags(index, findings),
@@ -218,7 +219,8 @@ function countBlobs(
 }
 
 function repositoryTable(survey: Survey, garbage: Garbage): RepositoryRow[] {
-  const { index, liveness, needs } = survey;
+  const { index, liveness } = survey;
+  const needs = layerNeedsOf(index, liveness);
   const freedBytes = freedByRepository(index, garbage);
   return index.repositories
     .map((name, repository) => {

@@ -1,7 +1,7 @@
 import { AppError } from '../fs/errors.js';
 import { keepEverything } from '../graph/liveness.js';
 import type { Decisions } from '../graph/liveness.js';
-import { eachOf, reverseOf } from '../graph/store-index.js';
+import { eachOf, findRevision, reverseOf, tagPlace } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
 import type { Action } from '../plan/action.js';
 import { surveyStore } from '../plan/derive.js';
@@ -14,24 +14,22 @@ import type { ScanOptions } from '../scan/scan.js';
 /** What a plan drops, as decisions about a store's index. */
 function decisionsOf(index: StoreIndex, actions: readonly Action[]): Decisions {
   const decisions = keepEverything(index);
+  const repositories = new Map(index.repositories.map((name, i) => [name, i]));
   const tags = new Set<string>();
-  const revisions = new Set<string>();
   for (const action of actions) {
     if (action.kind === 'tag') tags.add(`${action.repository}:${action.tag}`);
-    if (action.kind === 'revision') revisions.add(`${action.repository}@${action.digest}`);
+    if (action.kind !== 'revision') continue;
+    const digest = index.digests.find(action.digest);
+    const repository = repositories.get(action.repository);
+    if (digest === undefined || repository === undefined) continue;
+    const entry = findRevision(index, repository, digest);
+    if (entry >= 0) decisions.revisionDroppable[entry] = 1;
   }
-  const nameOf = (repository: number): string => index.repositories[repository] as string;
-  index.tags.name.forEach((name, tag) => {
-    const repository = nameOf(index.tags.repository[tag] as number);
-    if (tags.has(`${repository}:${name}`)) decisions.tagDropped[tag] = 1;
-  });
-  index.revisions.digest.forEach((digest, entry) => {
-    const repository = nameOf(index.revisions.repository[entry] as number);
-    if (revisions.size === 0) return;
-    if (revisions.has(`${repository}@${index.digests.text(digest)}`)) {
-      decisions.revisionDroppable[entry] = 1;
-    }
-  });
+  if (tags.size === 0) return decisions;
+  for (let tag = 0; tag < decisions.tagDropped.length; tag++) {
+    const place = tagPlace(index, tag);
+    if (tags.has(`${place.repository}:${place.tag}`)) decisions.tagDropped[tag] = 1;
+  }
   return decisions;
 }
 

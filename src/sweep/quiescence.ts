@@ -18,6 +18,12 @@ export interface Look {
   readonly blind: string | undefined;
 }
 
+/** What is to be said of a process, in one line. */
+export function describeProcess({ pid, command, certain }: RegistryProcess): string {
+  const what = certain ? 'a registry uses this store' : 'a registry runs, and may use this store';
+  return `${what}: pid ${pid}, ${command}`;
+}
+
 const READ_LIMIT = 256 * 1024;
 
 // The upstream binary, Debian's, Harbor's two, and GitLab's (which is `registry` too).
