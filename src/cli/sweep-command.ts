@@ -266,7 +266,11 @@ function report(
       verification:
         verification === undefined
           ? null
-          : { ...verification, lost: verification.lost.map(displayName) },
+          : {
+              ...verification,
+              lost: verification.lost.map(displayName),
+              unseen: verification.unseen === undefined ? null : displayName(verification.unseen),
+            },
       seconds: Math.round(seconds * 1000) / 1000,
     };
     print(1, `${safeJson(document, 2)}\n`);
@@ -279,14 +283,17 @@ function report(
     print(1, `${lines.join('\n')}\n`);
   }
   if (code === EXIT.unverified && flags.quiet === true) {
-    print(2, `error: verification failed: ${escapeName(verification?.lost[0] ?? '')} is lost\n`);
+    const [lost] = verification?.lost ?? [];
+    const what = lost === undefined ? `cannot read ${verification?.unseen ?? ''}` : `lost: ${lost}`;
+    print(2, `error: verification failed: ${escapeName(what)}\n`);
   }
   return code;
 }
 
 function exitCodeOf(session: Session, result: SweepResult): number {
-  if (result.verification !== undefined && result.verification.lost.length > 0) {
-    return EXIT.unverified;
+  const { verification } = result;
+  if (verification !== undefined) {
+    if (verification.lost.length > 0 || verification.unseen !== undefined) return EXIT.unverified;
   }
   if (result.ended === 'stopped') return session.stoppedBy() ?? EXIT.stopped;
   return EXIT.done;

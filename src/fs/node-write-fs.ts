@@ -47,16 +47,35 @@ export function makeWriteFs(root: WriteRoot): WriteFs {
 
   function walk(
     path: BytePath,
-    missing: (parent: number, name: string) => number | undefined,
+    step: (parent: number, name: string) => number | undefined,
   ): WriteDirectory | undefined {
     let at = top;
     for (const name of path.split('/')) {
-      const next = openIn(at, name) ?? missing(at, name);
-      if (at !== top) fs.closeSync(at);
+      const parent = at;
+      let next: number | undefined;
+      try {
+        next = step(parent, name);
+      } finally {
+        if (parent !== top) fs.closeSync(parent);
+      }
       if (next === undefined) return undefined;
       at = next;
     }
     return handle(at);
+  }
+
+  function makeIn(parent: number, name: string): number | undefined {
+    const present = openIn(parent, name);
+    if (present === undefined) fs.mkdirSync(entry(parent, name), 0o700);
+    const fd = present ?? openIn(parent, name);
+    if (fd === undefined) return undefined;
+    try {
+      adopt(fd, parent);
+      return fd;
+    } catch (error) {
+      fs.closeSync(fd);
+      throw error;
+    }
   }
 
   function handle(fd: number): WriteDirectory {
@@ -69,14 +88,9 @@ export function makeWriteFs(root: WriteRoot): WriteFs {
   }
 
   return {
-    open: (path) => walk(path, () => undefined),
+    open: (path) => walk(path, openIn),
     make(path) {
-      const directory = walk(path, (parent, name) => {
-        const { mode, uid, gid } = fs.fstatSync(parent);
-        fs.mkdirSync(entry(parent, name), mode & 0o7777);
-        fs.lchownSync(entry(parent, name), uid, gid);
-        return openIn(parent, name);
-      });
+      const directory = walk(path, makeIn);
       if (directory === undefined) throw new AppError('io', `${path} went away while it was made`);
       return directory;
     },
@@ -85,6 +99,20 @@ export function makeWriteFs(root: WriteRoot): WriteFs {
       opened.clear();
     },
   };
+}
+
+/**
+ * Gives an empty directory the owner and mode of the one above it. One that a run made and was
+ * cut off at is not told from one just made: either is empty.
+ */
+function adopt(fd: number, parent: number): void {
+  const wanted = fs.fstatSync(parent);
+  const present = fs.fstatSync(fd);
+  const owned = present.uid === wanted.uid && present.gid === wanted.gid;
+  if (owned && present.mode === wanted.mode) return;
+  if (fs.readdirSync(`/proc/self/fd/${fd}`, { encoding: 'buffer' }).length > 0) return;
+  if (!owned) fs.fchownSync(fd, wanted.uid, wanted.gid);
+  fs.fchmodSync(fd, wanted.mode & 0o7777);
 }
 
 function openTop(root: WriteRoot): number {
@@ -126,15 +154,7 @@ function makeDirectory(
     },
     self: () => toFileStat(fs.fstatSync(fd, { bigint: true })),
     read: (name, limit) => readIn(fd, name, limit),
-    unlink(name) {
-      try {
-        fs.unlinkSync(entry(fd, name));
-        return true;
-      } catch (error) {
-        if (errnoOf(error) === 'ENOENT') return false;
-        throw error;
-      }
-    },
+    unlink: (name) => unlinkIn(fd, name),
     removeDirectory: (name) => removeIn(fd, name),
     replace: (name, content, attributes) => replaceIn(fd, name, content, attributes),
     setAttributes(name, attributes) {
@@ -170,6 +190,18 @@ function readIn(fd: number, name: string, limit: number): Uint8Array | undefined
   }
 }
 
+function unlinkIn(fd: number, name: string): 'removed' | 'absent' | 'no-file' {
+  try {
+    fs.unlinkSync(entry(fd, name));
+    return 'removed';
+  } catch (error) {
+    const code = errnoOf(error);
+    if (code === 'ENOENT') return 'absent';
+    if (code === 'EISDIR') return 'no-file';
+    throw error;
+  }
+}
+
 function removeIn(fd: number, name: string): 'removed' | 'absent' | 'not-empty' {
   try {
     fs.rmdirSync(entry(fd, name));
@@ -191,7 +223,9 @@ function replaceIn(
   content: Uint8Array,
   attributes: FileAttributes,
 ): void {
-  const temporary = `${name}.${process.pid}-${Date.now()}.tmp`;
+  const temporary = `${name}.regsweep.tmp`;
+  // A run that was cut off left it: nobody else uses the name, and one run at a time has the lock.
+  unlinkIn(fd, temporary);
   const file = fs.openSync(entry(fd, temporary), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
   try {
     for (let at = 0; at < content.length;) at += fs.writeSync(file, content, at);

@@ -12,7 +12,10 @@ export interface WriteFs {
    * @throws for a symlink, and for a directory on another device.
    */
   open(path: BytePath): WriteDirectory | undefined;
-  /** As `open`, but makes what is missing, with mode and owner of the directory above it. */
+  /**
+   * As `open`, but makes what is missing. What it makes, and what is empty on the way, gets the
+   * mode and owner of the directory above it.
+   */
   make(path: BytePath): WriteDirectory;
   /** Closes everything that is still open. */
   close(): void;
@@ -27,13 +30,14 @@ export interface WriteDirectory {
   self(): FileStat;
   /** Reads a small regular file; undefined when it is not there. */
   read(name: string, limit: number): Uint8Array | undefined;
-  /** Unlinks a leaf; false when it was not there. */
-  unlink(name: string): boolean;
+  /** Unlinks a leaf; `no-file` for a directory, which stays. */
+  unlink(name: string): 'removed' | 'absent' | 'no-file';
   /** Removes an empty directory. */
   removeDirectory(name: string): 'removed' | 'absent' | 'not-empty';
   /**
    * Puts a file in place as the registry's newer driver does: a temporary name, fsync, rename,
-   * fsync of the directory.
+   * fsync of the directory. The temporary name is always the same, and one left by a run that
+   * was cut off is replaced.
    */
   replace(name: string, content: Uint8Array, attributes: FileAttributes): void;
   setAttributes(name: string, attributes: FileAttributes): void;

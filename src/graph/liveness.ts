@@ -102,8 +102,9 @@ class Walk {
     for (const [repository, why] of index.frozen) this.#taint(repository, why, false);
     for (const pin of index.pins) this.#startPin(pin);
     for (let entry = 0; entry < this.#revisionKept.length; entry++) {
-      const linked = ((index.revisions.flags[entry] as number) & REVISION.linked) !== 0;
-      if (linked && this.#decisions.revisionDroppable[entry] === 0) this.#keepRevision(entry);
+      const odd = ((index.revisions.flags[entry] as number) & REVISION.noFile) !== 0;
+      const stays = odd || this.#decisions.revisionDroppable[entry] === 0;
+      if (stays && this.#isLinked(entry)) this.#keepRevision(entry);
     }
     for (let tag = 0; tag < this.#tagKept.length; tag++) this.#startTag(tag);
     this.#startLinkedManifests();

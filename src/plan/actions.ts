@@ -110,12 +110,17 @@ interface StaleEntry {
   readonly wasLinked: boolean;
 }
 
-/** History entries of tags that stay whose manifest is gone, or goes now. */
+/**
+ * History entries of tags that stay whose manifest is gone, or goes now. A broken or dead tag
+ * keeps all of them: they are the last that tells what it was on, and may be what holds it.
+ */
 function staleHistory({ index, liveness }: Survey, garbage: Garbage): StaleEntry[] {
   const found: StaleEntry[] = [];
+  const pinned = new Set(index.pins.map(({ tag }) => tag));
   for (const tag of sortedTags(index)) {
     const history = garbage.histories.get(tag);
     if (history?.whole !== true || liveness.tagKept[tag] === 0) continue;
+    if (pinned.has(tag) || isDead(index, tag)) continue;
     const repository = index.tags.repository[tag] as number;
     for (const digest of history.digests) {
       const id = index.digests.find(digest);

@@ -40,6 +40,10 @@ export function parsePlan(text: string, shownAs: string): Plan {
   if (actions.length !== trailer.actions) {
     throw bad(shownAs, `it has ${actions.length} actions and its trailer says ${trailer.actions}`);
   }
+  const removes = actions.some(({ kind }) => kind !== 'link');
+  if (removes && header.survivors === undefined) {
+    throw bad(`${shownAs}:1`, 'it removes something, and does not say what is to stay');
+  }
   return { header, actions, trailer };
 }
 
@@ -93,6 +97,7 @@ function readHeader(value: Tree, shownAs: string): PlanHeader {
     isTree(options) &&
     isCount(options['graceMs']) &&
     isCount(options['uploadsOlderThanMs']) &&
+    (value['survivors'] === undefined || typeof value['survivors'] === 'string') &&
     isTexts(options['writeOff']) &&
     isTexts(options['allowMounts']);
   if (!whole) throw bad(`${shownAs}:1`, 'its header lacks a part');

@@ -26,6 +26,34 @@ export function survivorsOf(index: StoreIndex, actions: Iterable<Action>): strin
   });
 }
 
+/** A repository's layer links: how many, and the sum of their digests' hashes. */
+export interface LayerLinkCount {
+  readonly count: number;
+  readonly sum: number;
+}
+
+/** By repository: the layer links that a plan leaves alone. */
+export function countLayerLinks(
+  index: StoreIndex,
+  actions: Iterable<Action>,
+): Map<string, LayerLinkCount> {
+  const gone = collect(index, actions).layers;
+  const { layers, digests } = index;
+  return new Map(
+    index.repositories.map((name, repository) => {
+      let count = 0;
+      let sum = 0;
+      const end = layers.start[repository + 1] as number;
+      for (let at = layers.start[repository] as number; at < end; at++) {
+        if (gone.has(at)) continue;
+        count++;
+        sum += digests.hash(layers.digest[at] as number);
+      }
+      return [name, { count, sum }];
+    }),
+  );
+}
+
 interface Gone {
   readonly blobs: Bits;
   /** Repository and digest in one number. */

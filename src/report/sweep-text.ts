@@ -95,7 +95,7 @@ function leftBehind(result: SweepResult, end: SweepEnd): string[] {
   const hidden = result.left.length - shown.length;
   return [
     ...wrap(
-      `not empty, so left alone: ${plural(result.left.length, 'directory')}`,
+      `not empty, or no file, so left alone: ${formatCount(result.left.length)}`,
       end.width - 2,
     ).map((line) => `  ${line}`),
     ...shown,
@@ -106,7 +106,13 @@ function leftBehind(result: SweepResult, end: SweepEnd): string[] {
 function verified(result: SweepResult, style: Style): string[] {
   const { verification } = result;
   if (verification === undefined) return [];
-  const { lost } = verification;
+  const { lost, unseen } = verification;
+  if (unseen !== undefined) {
+    return [
+      style.bad(`  NOT VERIFIED: not everything could be read: ${escapeName(unseen)}`),
+      '    nothing says that anything is lost; regsweep plan looks again',
+    ];
+  }
   if (lost.length === 0) {
     return [
       `  verified: all ${formatCount(verification.checked)} tags and manifests that resolved before resolve now`,

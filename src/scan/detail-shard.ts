@@ -154,10 +154,12 @@ function findTemporaries(reader: ShardReader, path: string, into: FoundFile[]): 
 }
 
 function linkTime(reader: ShardReader, directory: string, temporaries: FoundFile[]): number {
-  // A link that cannot be looked at counts as of now: within any grace.
+  // A link that cannot be looked at, or is no file, counts as of now: within any grace.
   let time = Infinity;
   reader.try(`${directory}/${LINK}`, (absolute) => {
-    time = reader.fs.quickStat(absolute)?.mtimeMs ?? Number.NaN;
+    const stat = reader.fs.quickStat(absolute);
+    if (stat === undefined) time = Number.NaN;
+    else if (stat.isFile) time = stat.mtimeMs;
   });
   if (!Number.isNaN(time)) return time;
   return findTemporaries(reader, directory, temporaries) === BLOB.absent ? BARE : Number.NaN;

@@ -31,6 +31,8 @@ export const REVISION = {
   badLink: 2,
   /** There is no link, and nothing else but temporary files. */
   bare: 4,
+  /** In the link's place is something that is no file: the revision may not be dropped. */
+  noFile: 8,
 } as const;
 
 /** Bits of a tag. */

@@ -1,5 +1,5 @@
 import { errnoOf } from '../fs/errors.js';
-import type { ReadFs } from '../fs/read-fs.js';
+import type { QuickStat, ReadFs } from '../fs/read-fs.js';
 import { ALGORITHMS, digestOf, packHexBytes, PACKED } from '../registry/digest.js';
 import type { Digest } from '../registry/digest.js';
 import {
@@ -137,25 +137,27 @@ function readRevisions(into: Collected, current: Current): void {
     (path) => {
       const link = `${path}/${LINK}`;
       // When the link's state cannot be told, the revision counts as there.
-      let state: { linked: boolean; bad: boolean; mtimeMs: number } | undefined;
+      let flags: number = REVISION.linked | REVISION.badLink;
+      let mtimeMs = Infinity;
       into.reader.try(link, (absolute) => {
         const stat = into.reader.fs.quickStat(absolute);
-        if (stat === undefined) {
-          state = { linked: false, bad: false, mtimeMs: 0 };
-          return;
+        flags = flagsOf(stat);
+        mtimeMs = stat?.mtimeMs ?? 0;
+        if (stat !== undefined && (flags & REVISION.badLink) !== 0) {
+          noteBadLink(into.reader, link, current.name, stat.isFile, stat.size);
         }
-        const bad = !stat.isFile || stat.size !== SHA256_LINK_LENGTH;
-        state = { linked: true, bad, mtimeMs: stat.mtimeMs };
-        if (bad) noteBadLink(into.reader, link, current.name, stat.isFile, stat.size);
       });
-      const { linked, bad, mtimeMs } = state ?? { linked: true, bad: true, mtimeMs: Infinity };
-      const bare = !linked && findTemporaries(into, path);
-      into.revisionFlags.push(
-        (linked ? REVISION.linked : 0) | (bad ? REVISION.badLink : 0) | (bare ? REVISION.bare : 0),
-      );
+      if (flags === 0 && findTemporaries(into, path)) flags = REVISION.bare;
+      into.revisionFlags.push(flags);
       into.revisionTimes.push(mtimeMs);
     },
   );
+}
+
+function flagsOf(stat: QuickStat | undefined): number {
+  if (stat === undefined) return 0;
+  if (!stat.isFile) return REVISION.linked | REVISION.badLink | REVISION.noFile;
+  return stat.size === SHA256_LINK_LENGTH ? REVISION.linked : REVISION.linked | REVISION.badLink;
 }
 
 function noteBadLink(

@@ -12,7 +12,7 @@ import { LINK_BUFFER } from '../registry/link.js';
 import { split } from './hand.js';
 import type { Hand } from './hand.js';
 
-/** What became of an action. `left` are directories that were not empty, and stay. */
+/** What became of an action. `left` is what stays: directories that were not empty, links that are no files. */
 export interface Outcome {
   readonly done: boolean;
   readonly left: readonly string[];
@@ -27,8 +27,12 @@ export function applyAction(hand: Hand, action: Exclude<Action, { kind: 'blob' }
   check(hand, action);
   const { files, directories } = removalsOf(action);
   let done = false;
-  for (const file of files) if (hand.unlink(file)) done = true;
   const left: string[] = [];
+  for (const file of files) {
+    const result = hand.unlink(file);
+    if (result === 'removed') done = true;
+    if (result === 'no-file') left.push(file);
+  }
   for (const directory of directories) {
     const result = hand.removeDirectory(directory);
     if (result === 'removed') done = true;

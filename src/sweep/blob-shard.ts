@@ -86,7 +86,7 @@ function removeBlob(
         throw new ChangedError('it is not the file that was planned');
       }
     }
-    removed = directory.unlink(DATA);
+    removed = directory.unlink(DATA) === 'removed';
   } finally {
     directory.close();
   }

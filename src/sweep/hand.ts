@@ -29,12 +29,12 @@ export class Hand {
     return found;
   }
 
-  /** Unlinks a file; false when it was not there. */
-  unlink(path: BytePath): boolean {
+  /** Unlinks a file. A directory in its place stays. */
+  unlink(path: BytePath): 'removed' | 'absent' | 'no-file' {
     const [parent, name] = split(path);
-    const removed = guard(path, () => this.directory(parent)?.unlink(name) ?? false);
-    if (removed) this.#touched.add(parent);
-    return removed;
+    const result = guard(path, () => this.directory(parent)?.unlink(name) ?? 'absent');
+    if (result === 'removed') this.#touched.add(parent);
+    return result;
   }
 
   /** Removes an empty directory. */

@@ -76,13 +76,21 @@ export async function checkBlobs(
     return { ...keepEverything(index), tagDropped };
   });
   refuseBlind(survey);
-  const inUse = firstInUse(survey, actions);
   const changed = changeSince(survey, header, actions);
-  const what = inUse === undefined ? changed : `the blob ${inUse} is in use now`;
-  if (what === undefined) return;
-  throw new AppError('running', `somebody writes into the store: ${what}`, [
-    'no blob was removed, and the store is consistent; stop the registry and plan again',
-  ]);
+  if (changed !== undefined) {
+    throw new AppError('running', `somebody writes into the store: ${changed}`, [
+      'no blob was removed, and the store is consistent; stop the registry and plan again',
+    ]);
+  }
+  const inUse = firstInUse(survey, actions);
+  if (inUse === undefined) return;
+  // Nobody wrote: something reads otherwise than it did, and more counts as in use for it.
+  const [why] = survey.liveness.tainted.values();
+  throw new AppError(
+    'refused',
+    `the blob ${inUse} may be in use: ${why ?? 'a manifest names it'}`,
+    ['no blob was removed, and the store is consistent; look at the disk, and plan again'],
+  );
 }
 
 function refuseBlind({ blind }: Survey): void {

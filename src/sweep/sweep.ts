@@ -2,7 +2,6 @@ import { AppError } from '../fs/errors.js';
 import { makeWriteFs } from '../fs/node-write-fs.js';
 import type { OutFile } from '../fs/out-fs.js';
 import type { ReadFs } from '../fs/read-fs.js';
-import { listResolving } from '../graph/resolve.js';
 import type { Action } from '../plan/action.js';
 import { surveyStore } from '../plan/derive.js';
 import { keepEverything } from '../graph/liveness.js';
@@ -19,7 +18,7 @@ import { checkBlobs, checkPlan } from './prepare.js';
 import { isRemoved, prefixOf, removeBlobActions } from './remove-blobs.js';
 import type { BlobAction } from './remove-blobs.js';
 import { writeUndo } from './undo.js';
-import { compareResolving } from './verify.js';
+import { offerOf, verify } from './verify.js';
 import type { Verification } from './verify.js';
 
 export interface SweepOptions {
@@ -92,7 +91,7 @@ class Run {
     // The answer may have taken its time: everything is looked at after it.
     await this.#options.assertStopped();
     const survey = await checkPlan(scan, plan.header, plan.actions);
-    const before = listResolving(survey.index);
+    const before = offerOf(survey.index, plan.actions);
     const writeFs = makeWriteFs({ ...root, devices: new Set(this.#options.devices) });
     let whole: boolean;
     try {
@@ -108,7 +107,7 @@ class Run {
     // A signal asks for the end; the next run of the same plan verifies.
     if (scan.runner.isStopped()) return this.#result('stopped', freeBefore, undefined);
     const after = await surveyStore(scan, keepEverything);
-    const verification = compareResolving(before, listResolving(after.index), plan.actions);
+    const verification = verify(before, after, plan.actions);
     return this.#result(whole ? 'complete' : 'stopped', freeBefore, verification);
   }
 

@@ -1,18 +1,47 @@
+import { listResolving } from '../graph/resolve.js';
+import type { StoreIndex } from '../graph/store-index.js';
 import type { Action } from '../plan/action.js';
+import type { Survey } from '../plan/derive.js';
+import { countLayerLinks } from '../plan/survivors.js';
+import type { LayerLinkCount } from '../plan/survivors.js';
 
 export interface Verification {
   /** Tags and manifests that could be pulled whole before, and were to stay. */
   readonly checked: number;
-  /** Of these, what cannot be pulled whole now. */
+  /** Of these, what cannot be pulled whole now; and repositories that lost layer links. */
   readonly lost: readonly string[];
+  /** What could not be read now, so that nothing can be said; then `lost` is empty. */
+  readonly unseen: string | undefined;
 }
 
-/** Holds what resolves after a sweep against what did before, but for what the plan drops. */
-export function compareResolving(
-  before: ReadonlySet<string>,
-  after: ReadonlySet<string>,
-  actions: readonly Action[],
-): Verification {
+/** What a store has to offer: what can be pulled whole, and by repository its layer links. */
+export interface Offer {
+  readonly resolving: ReadonlySet<string>;
+  readonly layerLinks: ReadonlyMap<string, LayerLinkCount>;
+}
+
+/** What is on offer, but for the layer links that a plan drops. */
+export function offerOf(index: StoreIndex, actions: readonly Action[]): Offer {
+  return { resolving: listResolving(index), layerLinks: countLayerLinks(index, actions) };
+}
+
+/** Holds what a store offers after a sweep against what it did before, but for what the plan drops. */
+export function verify(before: Offer, after: Survey, actions: readonly Action[]): Verification {
+  const kept = keptOf(before, actions);
+  const [unseen] = after.blind;
+  if (unseen !== undefined) return { checked: kept.length, lost: [], unseen };
+  const now = offerOf(after.index, actions);
+  const lost = kept.filter((name) => !now.resolving.has(name));
+  for (const [repository, links] of before.layerLinks) {
+    const left = now.layerLinks.get(repository) ?? { count: 0, sum: 0 };
+    const same = left.count === links.count && left.sum === links.sum;
+    // More of them than before is a push, and no loss.
+    if (!same && left.count <= links.count) lost.push(`${repository} (layer links)`);
+  }
+  return { checked: kept.length, lost: lost.sort(), unseen };
+}
+
+function keptOf({ resolving }: Offer, actions: readonly Action[]): string[] {
   const dropped = new Set<string>();
   for (const action of actions) {
     if (action.kind === 'tag') {
@@ -21,12 +50,5 @@ export function compareResolving(
       dropped.add(`${action.repository}@${action.digest}`);
     }
   }
-  const lost: string[] = [];
-  let checked = 0;
-  for (const name of before) {
-    if (dropped.has(name)) continue;
-    checked++;
-    if (!after.has(name)) lost.push(name);
-  }
-  return { checked, lost: lost.sort() };
+  return [...resolving].filter((name) => !dropped.has(name));
 }

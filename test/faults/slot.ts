@@ -216,8 +216,7 @@ async function sweepAgain(slot: Slot): Promise<Again> {
   if (known !== undefined) return known;
   const env = { XDG_STATE_HOME: join(folder, 'state') };
   const run = await cli.regsweep(command, { env, wrapper: GUARD });
-  // What a killed undo was about to rename is left to a later plan, which finds it.
-  const odd = unlike(slot.after, withoutTemporaries(captureTree(base)));
+  const odd = unlike(slot.after, captureTree(base));
   const again = { again: endOf(run), unlike: run.code === 0 ? odd : [run.stderr.trim(), ...odd] };
   if (again.again !== HUNG) reruns.set(state, again);
   return again;

@@ -2,7 +2,6 @@ import { describe, expect, test } from 'vitest';
 import type { Action } from '../../src/plan/action.ts';
 import type { Digest } from '../../src/registry/digest.ts';
 import { phasesOf } from '../../src/sweep/phases.ts';
-import { compareResolving } from '../../src/sweep/verify.ts';
 import { digestOf } from '../support/store.ts';
 
 const digest = (text: string): Digest => digestOf(text) as Digest;
@@ -99,38 +98,5 @@ describe('the phases of a sweep', () => {
     const phases = phasesOf([history, elsewhere], false);
     expect(phases.find(({ name }) => name === 'manifests')?.actions).toEqual([]);
     expect(phases.find(({ name }) => name === 'leftovers')?.actions).toEqual([history, elsewhere]);
-  });
-});
-
-describe('the verification', () => {
-  const dropped = [tag, revision];
-  const name = (text: string): string => `a:${text} ${digest('m')}`;
-
-  test('counts what was to stay, and finds nothing lost when it is all there', () => {
-    const before = new Set([name('t'), name('kept'), `a@${digest('m')}`]);
-    expect(compareResolving(before, new Set([name('kept')]), dropped)).toEqual({
-      checked: 1,
-      lost: [],
-    });
-  });
-
-  test('lists what was to stay and does not resolve, sorted', () => {
-    const before = new Set([name('z'), name('y')]);
-    expect(compareResolving(before, new Set(), dropped)).toEqual({
-      checked: 2,
-      lost: [name('y'), name('z')],
-    });
-  });
-
-  test('does not mind what came meanwhile, nor what was broken before', () => {
-    expect(compareResolving(new Set(), new Set([name('new')]), [])).toEqual({
-      checked: 0,
-      lost: [],
-    });
-  });
-
-  test('a tag that was moved since is not the one that the plan drops', () => {
-    const moved = `a:t ${digest('other')}`;
-    expect(compareResolving(new Set([moved]), new Set(), dropped).lost).toEqual([moved]);
   });
 });

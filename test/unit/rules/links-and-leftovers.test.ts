@@ -299,6 +299,33 @@ describe('rule 14: leftovers', () => {
     expect(codes(planned)).toEqual(['dead-tag']);
     expect(ofKind(planned, 'tag')).toEqual([]);
   });
+
+  it('the history of a dead tag stays, as long as it holds what it names', async () => {
+    const store = newStore();
+    const before = image(store, 'a', 'dead');
+    image(store, 'a');
+    store.tag('a', 'dead', digestOf('nothing'));
+    // Its link is gone, as of a repository that was put together from a half copied one.
+    store.deleteRevision('a', before.digest);
+    age(store);
+    const planned = await plan(store, { untagged: true });
+    expect(ofKind(planned, 'revision')).toHaveLength(1);
+    expect(ofKind(planned, 'tag-index')).toEqual([]);
+    expect(closure(before).filter((digest) => planned.planned.has(digest))).toEqual([]);
+  });
+
+  it('a manifest stays when a directory stands where its link belongs', async () => {
+    const store = newStore();
+    image(store, 'a', 'latest');
+    const odd = image(store, 'a');
+    const untagged = image(store, 'a');
+    store.deleteRevision('a', odd.digest);
+    store.fs.mkdirSync(`${store.base}/${store.revisionPath('a', odd.digest)}`, { recursive: true });
+    age(store);
+    const planned = await plan(store, { untagged: true });
+    expect(closure(odd).filter((digest) => planned.planned.has(digest))).toEqual([]);
+    expect(sorted(planned.dropped)).toEqual([`a@${untagged.digest}`]);
+  });
 });
 
 describe('rule 15: bytes', () => {

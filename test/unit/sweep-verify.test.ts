@@ -1,0 +1,114 @@
+import { describe, expect, test } from 'vitest';
+import type { Action } from '../../src/plan/action.ts';
+import type { Survey } from '../../src/plan/derive.ts';
+import { parseDigest } from '../../src/registry/digest.ts';
+import type { Digest } from '../../src/registry/digest.ts';
+import { offerOf, verify } from '../../src/sweep/verify.ts';
+import type { Verification } from '../../src/sweep/verify.ts';
+import type { StoreBuilder } from '../support/store.ts';
+import { image, newStore, plan } from './rules/bench.ts';
+
+async function look(store: StoreBuilder): Promise<Survey> {
+  return (await plan(store)).survey;
+}
+
+/** Looks, lets something happen, looks again, and compares. */
+async function verifyAround(
+  store: StoreBuilder,
+  happen: () => void,
+  actions: readonly Action[] = [],
+): Promise<Verification> {
+  const before = offerOf((await look(store)).index, actions);
+  happen();
+  return verify(before, await look(store), actions);
+}
+
+function remove(store: StoreBuilder, path: string): void {
+  store.fs.rmSync(`${store.base}/${path}`, { recursive: true, force: true });
+}
+
+const digestOf = (text: string): Digest => parseDigest(text) as Digest;
+
+describe('the verification', () => {
+  test('counts what was to stay, and finds nothing lost when it is all there', async () => {
+    const store = newStore();
+    const { digest } = image(store, 'a', 'kept');
+    const other = image(store, 'a');
+    const dropped: Action = {
+      kind: 'revision',
+      repository: 'a',
+      digest: digestOf(other.digest),
+      reason: '',
+    };
+    const happen = (): void => store.deleteRevision('a', other.digest);
+    expect(await verifyAround(store, happen, [dropped])).toEqual({
+      checked: 2,
+      lost: [],
+      unseen: undefined,
+    });
+    expect((await verifyAround(store, () => store.deleteRevision('a', digest))).lost).toEqual([
+      `a:kept ${digest}`,
+      `a@${digest}`,
+    ]);
+  });
+
+  test('lists what does not resolve because a layer is gone', async () => {
+    const store = newStore();
+    const { digest, edges } = image(store, 'a', 'kept');
+    const directory = store.blobPath(edges[0] as string).slice(0, -'/data'.length);
+    const happen = (): void => remove(store, directory);
+    expect((await verifyAround(store, happen)).lost).toEqual([`a:kept ${digest}`, `a@${digest}`]);
+  });
+
+  test('a layer link that is gone is lost, unless the plan drops it; one more is a push', async () => {
+    const store = newStore();
+    const { edges } = image(store, 'a', 'kept');
+    const [layer = ''] = edges;
+    const directory = store.layerLinkPath('a', layer).slice(0, -'/link'.length);
+    const lose = (): void => remove(store, directory);
+    expect((await verifyAround(store, lose)).lost).toEqual(['a (layer links)']);
+    const push = (): void => {
+      store.fs.mkdirSync(`${store.base}/${directory}`, { recursive: true });
+      store.layerLink('a', layer);
+    };
+    expect((await verifyAround(store, push)).lost).toEqual([]);
+    const dropped: Action = { kind: 'layer-link', repository: 'a', digest: digestOf(layer) };
+    expect((await verifyAround(store, lose, [dropped])).lost).toEqual([]);
+  });
+
+  test('does not mind what came meanwhile, nor what was broken before', async () => {
+    const store = newStore();
+    const broken = image(store, 'a', 'broken');
+    store.deleteRevision('a', broken.digest);
+    const happen = (): void => void image(store, 'b', 'new');
+    expect(await verifyAround(store, happen)).toEqual({ checked: 0, lost: [], unseen: undefined });
+  });
+
+  test('a tag that was moved since is not the one that the plan drops', async () => {
+    const store = newStore();
+    const { digest } = image(store, 'a', 'moved');
+    const dropped: Action = {
+      kind: 'tag',
+      repository: 'a',
+      tag: 'moved',
+      digest: digestOf(`sha256:${'0'.repeat(64)}`),
+      history: [],
+      directories: [],
+      reason: '',
+    };
+    const happen = (): void => remove(store, store.tagPath('a', 'moved'));
+    expect((await verifyAround(store, happen, [dropped])).lost).toEqual([`a:moved ${digest}`]);
+  });
+
+  test('when not everything can be read, nothing is called lost', async () => {
+    const store = newStore();
+    image(store, 'a', 'kept');
+    const before = offerOf((await look(store)).index, []);
+    const after = { ...(await look(newStore())), blind: ['repositories/a: EIO'] };
+    expect(verify(before, after, [])).toEqual({
+      checked: 2,
+      lost: [],
+      unseen: 'repositories/a: EIO',
+    });
+  });
+});
