@@ -136,6 +136,7 @@ class Run {
   }
 
   async #linkPhase(hand: Hand, { name, actions }: Phase): Promise<boolean> {
+    if (actions.length === 0) return true;
     let done = 0;
     for (const action of actions) {
       if (this.#isStopped()) {

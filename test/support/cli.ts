@@ -71,6 +71,9 @@ export interface Planned {
   readonly blobs: ReadonlyMap<string, number>;
 }
 
+/** No run of a test takes this long: one that hangs ends with SIGKILL, and its test fails. */
+const LIMIT_MS = 240_000;
+
 /** Runs the program and waits for its end; its state goes to a temporary folder. */
 export async function regsweep(args: readonly string[], options: RunOptions = {}): Promise<Run> {
   const state = mkdtempSync(join(tmpdir(), 'regsweep-state-'));
@@ -84,6 +87,8 @@ export async function regsweep(args: readonly string[], options: RunOptions = {}
     const env = { ...environment(), XDG_STATE_HOME: state, ...options.env };
     const child = spawn(program, rest, {
       env,
+      timeout: LIMIT_MS,
+      killSignal: 'SIGKILL',
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     });
     const stdout: Buffer[] = [];

@@ -47,13 +47,8 @@ const PACKAGE_OF: Readonly<Record<FileSystem, string>> = {
 export function obstacleToLoop(types: readonly FileSystem[] = FILE_SYSTEMS): string | undefined {
   if (!isRoot()) return 'needs root';
   if (!runs('losetup', '-f')) return 'needs loop devices';
-  const missing = types.filter((type) => !runs(`mkfs.${type}`, '-V'));
-  if (missing.length === 0) return undefined;
-  requirePackages(missing.map((type) => PACKAGE_OF[type]));
-  const still = missing.filter((type) => !runs(`mkfs.${type}`, '-V'));
-  return still.length === 0
-    ? undefined
-    : `missing: ${still.map((type) => PACKAGE_OF[type]).join(', ')}`;
+  const missing = requirePackages(types.map((type) => PACKAGE_OF[type]));
+  return missing.length === 0 ? undefined : `missing: ${missing.join(', ')}`;
 }
 
 function runs(program: string, ...args: readonly string[]): boolean {

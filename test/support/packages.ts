@@ -22,6 +22,7 @@ import { describe, test } from 'vitest';
 const PROGRAM_OF = new Map([
   ['xfsprogs', 'xfs_io'],
   ['e2fsprogs', 'mkfs.ext4'],
+  ['btrfs-progs', 'mkfs.btrfs'],
   ['util-linux', 'unshare'],
   ['libc6-dev', 'cc'],
 ]);

@@ -124,6 +124,18 @@ describe('a plan file', () => {
     expect(parsePlan([...planLines(header, [], 0)].join(''), 'x').actions).toEqual([]);
   });
 
+  test('that removes something says what is to stay; one that only puts back need not', () => {
+    const { survivors: _, ...silent } = header;
+    const textOf = (actions: readonly Action[]): string =>
+      [...planLines(silent, actions, 12)].join('');
+    for (const action of ONE_OF_EACH) {
+      const expected = action.kind === 'link' ? 'taken' : expect.stringContaining('what is to stay');
+      expect(refusal(textOf([action]))).toEqual(expected);
+    }
+    const odd = [...planLines({ ...header, survivors: 7 as never }, [], 0)].join('');
+    expect(refusal(odd)).toContain('its header lacks a part');
+  });
+
   test('that is cut off anywhere is none', () => {
     for (let end = 0; end < whole.length; end++) {
       expect(refusal(whole.slice(0, end)), `${end} bytes`).toMatch(
