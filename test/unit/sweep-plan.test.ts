@@ -129,7 +129,8 @@ describe('a plan file', () => {
     const textOf = (actions: readonly Action[]): string =>
       [...planLines(silent, actions, 12)].join('');
     for (const action of ONE_OF_EACH) {
-      const expected = action.kind === 'link' ? 'taken' : expect.stringContaining('what is to stay');
+      const expected =
+        action.kind === 'link' ? 'taken' : expect.stringContaining('what is to stay');
       expect(refusal(textOf([action]))).toEqual(expected);
     }
     const odd = [...planLines({ ...header, survivors: 7 as never }, [], 0)].join('');

@@ -1,0 +1,106 @@
+import { makeBallot } from './ballot.js';
+import type { Ballot } from './ballot.js';
+import type { Calendar } from './calendar.js';
+import { claimTags } from './claims.js';
+import { speak } from './court.js';
+import type { Case, Court } from './court.js';
+import type { Decided, Reason, RepositoryFacts } from './facts.js';
+import { makeGroups } from './groups.js';
+import { clocksOf } from './model.js';
+import type { RepositoryPolicy, Rule } from './model.js';
+import type { Pulls } from './pulls.js';
+import { makeRanking } from './ranking.js';
+import type { TimeBounds } from './ranking.js';
+import { voteDrop } from './vote-drop.js';
+import { voteKeep } from './vote-keep.js';
+
+export interface TagSettings {
+  readonly bounds: TimeBounds;
+  readonly calendar: Calendar;
+  readonly pulls: Pulls;
+  /** The window, in words, when this repository's times of push are not to be believed. */
+  readonly reset: string | undefined;
+  /** Called with each rule that was refused because of it. */
+  readonly refused: (rule: Rule) => void;
+}
+
+/** What a policy's rules make of a repository's tags, before protection; index by index. */
+export function decideTags(
+  policy: RepositoryPolicy,
+  { tags }: RepositoryFacts,
+  settings: TagSettings,
+): Decided[] {
+  const { bounds, calendar, pulls } = settings;
+  const ballot = makeBallot(policy.name, tags.length);
+  const ranking = makeRanking(tags, bounds);
+  const court: Court = { now: bounds.now, ranking, calendar, pulls, ballot };
+  claimTags(policy, tags).forEach((members, i) => {
+    const rule = policy.rules[i];
+    if (rule === undefined || members.length === 0) return;
+    hearRule({ court, rule, members, groups: makeGroups(rule, members, ranking) }, settings);
+  });
+  const otherwise = decideOtherwise(policy);
+  return tags.map((tag, i) => (tag.fallback ? FOLLOWS : (settle(ballot, i) ?? otherwise)));
+}
+
+const FOLLOWS_REASON: Reason = {
+  side: 'default',
+  policy: undefined,
+  rule: undefined,
+  field: 'follow',
+  value: '',
+  evidence: 'it lives as long as what it names',
+};
+
+export const FOLLOWS: Decided = {
+  decision: 'follow',
+  reasons: () => [FOLLOWS_REASON],
+  named: false,
+};
+
+function hearRule(one: Case, { reset, refused }: TagSettings): void {
+  const { rule, members } = one;
+  const { ballot, ranking } = one.court;
+  const clocks = clocksOf(rule);
+  if (reset !== undefined && clocks.includes('pushed')) {
+    refused(rule);
+    const speaker = speak(one, 'keep', 'pushed', 'reset', () => reset);
+    for (const tag of members) ballot.vote(tag, speaker);
+    return;
+  }
+  for (const clock of clocks) {
+    const times = ranking.times[clock];
+    const speaker = speak(one, 'keep', clock, '', (tag) => ranking.flaw(clock, tag));
+    for (const tag of members) if (Number.isNaN(times[tag])) ballot.vote(tag, speaker);
+  }
+  voteKeep(one);
+  voteDrop(one);
+}
+
+/**
+ * Keep beats drop, drop beats `otherwise`: undefined leaves the tag to that. A rule with a `drop`
+ * has said when its tags may go, so where that does not hold the tag is kept: `otherwise` is for
+ * tags that no rule claims, or that rules without a `drop` did not keep.
+ */
+function settle(ballot: Ballot, tag: number): Decided | undefined {
+  if (ballot.keep[tag] === 1 || ballot.drop[tag] === 1) {
+    const decision = ballot.keep[tag] === 1 ? 'keep' : 'drop';
+    return { decision, reasons: () => ballot.reasons(tag), named: false };
+  }
+  if (!ballot.isUnmet(tag)) return undefined;
+  return { decision: 'keep', reasons: () => unmetReasons(ballot, tag), named: false };
+}
+
+function decideOtherwise({ name, otherwise }: RepositoryPolicy): Decided {
+  const place = { side: 'otherwise', policy: name, rule: undefined } as const;
+  const reason: Reason = { ...place, field: otherwise, value: '', evidence: '' };
+  return { decision: otherwise, reasons: () => [reason], named: false };
+}
+
+function unmetReasons(ballot: Ballot, tag: number): Reason[] {
+  const unmet = ballot.unmet(tag);
+  if (unmet === undefined) return [];
+  const { policy, rule, field, value, evidence } = unmet;
+  const why = `drop ${field} ${value} does not hold: ${evidence}`;
+  return [{ side: 'default', policy, rule, field: 'keep', value: '', evidence: why }];
+}

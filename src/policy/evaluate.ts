@@ -1,0 +1,208 @@
+import { makeCalendar } from './calendar.js';
+import { decideTags, FOLLOWS } from './evaluate-tags.js';
+import type { TagSettings } from './evaluate-tags.js';
+import { decideUntagged } from './evaluate-untagged.js';
+import type {
+  Decided,
+  DigestKey,
+  Evaluation,
+  PullCoverage,
+  Reason,
+  Refusal,
+  RepositoryDecisions,
+  RepositoryFacts,
+} from './facts.js';
+import { checkLimits } from './limits.js';
+import type { Policy, RepositoryPolicy, Rule } from './model.js';
+import { compareText } from './natural.js';
+import { matchesSet } from './pattern.js';
+import type { TimeBounds } from './ranking.js';
+import { describeWindow, findResets } from './reset-times.js';
+import type { ResetTimes, ResetWindow } from './reset-times.js';
+import { makeShields } from './shields.js';
+import type { ShieldOptions, Shields } from './shields.js';
+import { formatTarget } from './target.js';
+
+export interface EvaluateOptions {
+  /** Milliseconds since 1970; the moment at which the run was frozen. */
+  readonly now: number;
+  /** Undefined: there is no evidence of pulls at all. */
+  readonly pulls?: PullCoverage | undefined;
+  /** The digests of each `digests-file`, by the name that the policy gives it. */
+  readonly digestFiles?: ReadonlyMap<string, ReadonlySet<DigestKey>>;
+  /** The key in the facts of a digest's text; needed where the facts have numbers. */
+  readonly keyOf?: (digest: string) => DigestKey | undefined;
+}
+
+/**
+ * Decides about every tag and every untagged manifest. Pure and deterministic: neither the order
+ * of the repositories nor that of the tags changes a decision.
+ * @throws AppError `usage` when a `digests-file` was not handed in.
+ */
+export function evaluate(
+  policy: Policy,
+  facts: readonly RepositoryFacts[],
+  options: EvaluateOptions,
+): Evaluation {
+  const { now } = options;
+  const { implausibleBefore, missing, pushed } = policy.evidence;
+  const bounds: TimeBounds = { now, implausibleBefore };
+  const resets: ResetTimes =
+    pushed === 'trust'
+      ? { everywhere: undefined, byRepository: new Map() }
+      : findResets(facts, bounds);
+  const calendar = makeCalendar(policy.timezone);
+  const pulls = { now, coverage: options.pulls, missing };
+  const notes = new Set<string>();
+  const found = new Set<string>();
+  const refusedRules: RefusedRule[] = [];
+  const shieldOptions: ShieldOptions = {
+    digestFiles: options.digestFiles ?? new Map(),
+    keyOf: options.keyOf ?? ((digest) => digest),
+    found: (target) => found.add(target),
+  };
+  const repositories = facts.map((repository) => {
+    const own = policy.policies.find((one) => matchesSet(one.repositories, repository.name));
+    const window = resets.everywhere ?? resets.byRepository.get(repository.name);
+    const settings: TagSettings = {
+      bounds,
+      calendar,
+      pulls,
+      reset: window && describeWindow(window),
+      refused: (rule) => {
+        if (own && window)
+          refusedRules.push({ policy: own, rule, window, repository: repository.name });
+      },
+    };
+    const shields = makeShields(policy, repository, shieldOptions);
+    return decideRepository(own, repository, shields, settings, notes);
+  });
+  for (const target of policy.drop) {
+    const shown = formatTarget(target);
+    if (!found.has(shown)) notes.add(`--drop ${shown}: there is no such thing`);
+  }
+  return {
+    repositories,
+    refusals: [
+      ...describeRefused(refusedRules, policy, resets.everywhere !== undefined),
+      ...checkLimits(policy, facts, repositories),
+    ],
+    notes: [...notes].sort(compareText),
+  };
+}
+
+function decideRepository(
+  own: RepositoryPolicy | undefined,
+  facts: RepositoryFacts,
+  shields: Shields,
+  settings: TagSettings,
+  notes: Set<string>,
+): RepositoryDecisions {
+  const tags = own ? decideTags(own, facts, settings) : facts.tags.map(unmatched);
+  const untagged = decideManifests(own, facts, shields, settings, notes);
+  return {
+    name: facts.name,
+    policy: own?.name,
+    tags: tags.map((decided, i) => {
+      const tag = facts.tags[i];
+      return tag === undefined ? decided : overrule(decided, shields, tag.name, tag.digest);
+    }),
+    untagged: untagged.map((decided, i) =>
+      overrule(decided, shields, undefined, facts.untagged[i]?.digest ?? ''),
+    ),
+  };
+}
+
+/**
+ * A repository with manifests and no tag at all may be used by digest only, as Harbor's are: what
+ * is untagged there stays, unless `--drop` names the repository.
+ */
+function decideManifests(
+  own: RepositoryPolicy | undefined,
+  facts: RepositoryFacts,
+  shields: Shields,
+  { bounds, reset }: TagSettings,
+  notes: Set<string>,
+): Decided[] {
+  if (own === undefined) return facts.untagged.map(() => UNMATCHED);
+  const tagged = facts.tags.some(({ fallback }) => !fallback);
+  if (tagged || own.untagged === 'keep') return decideUntagged(own, facts.untagged, bounds, reset);
+  if (facts.untagged.length > 0 && !shields.dropsAll) {
+    notes.add(
+      `${facts.name} has manifests and no tag at all: left alone; --drop ${facts.name} empties it`,
+    );
+  }
+  const evidence = 'the repository has no tag at all';
+  const place = { side: 'untagged', policy: own.name, rule: undefined } as const;
+  const reason: Reason = { ...place, field: 'keep', value: '', evidence };
+  return facts.untagged.map(() => ({ decision: 'keep', reasons: () => [reason], named: false }));
+}
+
+const UNMATCHED_REASON: Reason = {
+  side: 'default',
+  policy: undefined,
+  rule: undefined,
+  field: 'keep',
+  value: '',
+  evidence: 'no policy matches the repository',
+};
+const UNMATCHED: Decided = { decision: 'keep', reasons: () => [UNMATCHED_REASON], named: false };
+
+function unmatched({ fallback }: RepositoryFacts['tags'][number]): Decided {
+  return fallback ? FOLLOWS : UNMATCHED;
+}
+
+/** Protection beats everything; what `--drop` names goes whatever the rules say. */
+function overrule(
+  decided: Decided,
+  shields: Shields,
+  tag: string | undefined,
+  digest: DigestKey,
+): Decided {
+  const protections = shields.protect(tag, digest);
+  const named = shields.drop(tag, digest);
+  if (protections.length === 0 && named === undefined) return decided;
+  const reasons = (): Reason[] => {
+    // `otherwise` and the defaults speak only where nothing else does.
+    const spoken = decided.reasons().filter(({ side }) => side === 'keep' || side === 'drop');
+    return [...protections, ...(named ? [named] : []), ...spoken];
+  };
+  const decision = protections.length > 0 ? 'protect' : 'drop';
+  return { decision, reasons, named: decision === 'drop' };
+}
+
+interface RefusedRule {
+  readonly policy: RepositoryPolicy;
+  readonly rule: Rule;
+  readonly window: ResetWindow;
+  readonly repository: string;
+}
+
+/** One refusal a rule, with its place and the window. */
+function describeRefused(
+  refused: readonly RefusedRule[],
+  policy: Policy,
+  everywhere: boolean,
+): Refusal[] {
+  const byRule = new Map<Rule, RefusedRule[]>();
+  for (const one of refused) {
+    const known = byRule.get(one.rule);
+    if (known === undefined) byRule.set(one.rule, [one]);
+    else known.push(one);
+  }
+  return [...byRule.values()].flatMap((ones) => {
+    const [first] = ones;
+    if (first === undefined) return [];
+    const { rule, window } = first;
+    const place =
+      rule.at && policy.shownAs ? `${policy.shownAs}:${rule.at.line}:${rule.at.column}: ` : '';
+    const names = ones.map((one) => one.repository).sort(compareText);
+    const where = everywhere
+      ? ''
+      : ` in ${names.slice(0, 3).join(', ')}${names.length > 3 ? ', ...' : ''}`;
+    const message = `${place}rule \`${first.policy.name}/${rule.name}\` goes by the time of push, and a copy or a restore has reset it${where}: ${describeWindow(window)}`;
+    const hint =
+      'go by `created` (`time: created`, `order: created`), or believe them: `evidence: { pushed: trust }`, `--allow reset-times`';
+    return [{ code: 'reset-times', message, hint }];
+  });
+}

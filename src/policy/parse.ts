@@ -1,0 +1,122 @@
+import { LineCounter, parseDocument } from 'yaml';
+import { AppError, messageOf } from '../fs/errors.js';
+import { buildPolicy } from './build.js';
+import { findDoubts, findErrors } from './lint.js';
+import type { Policy } from './model.js';
+import { formatProblem, sortProblems } from './problem.js';
+import type { Problem } from './problem.js';
+import { mapSource } from './source-map.js';
+import type { Path, SourceMap } from './source-map.js';
+import { nearest } from './suggest.js';
+
+/** What reading a policy file found; without `policy` there are problems. */
+export interface ReadPolicy {
+  readonly policy: Policy | undefined;
+  readonly problems: readonly Problem[];
+  /** Legal, and probably not meant. */
+  readonly doubts: readonly Problem[];
+}
+
+/**
+ * Parses a policy file. `shownAs` names it in errors.
+ * @throws AppError `usage` with every problem on a line of its own, as `file:line:column: text`.
+ */
+export async function parsePolicy(text: string, shownAs: string): Promise<Policy> {
+  const { policy, problems } = await readPolicy(text, shownAs);
+  if (policy !== undefined) return policy;
+  throw new AppError('usage', problems.map((one) => formatProblem(shownAs, one)).join('\n'));
+}
+
+/** As `parsePolicy`, with the problems as data and the doubts too. */
+export async function readPolicy(text: string, shownAs: string): Promise<ReadPolicy> {
+  const lines = new LineCounter();
+  const document = parseDocument(text, {
+    schema: 'failsafe',
+    lineCounter: lines,
+    prettyErrors: false,
+  });
+  const source = mapSource(document, lines);
+  const problems: Problem[] = [...document.errors, ...document.warnings].map((error) => ({
+    at: source.offsetAt(error.pos[0]),
+    message: error.message.split('\n')[0] ?? 'no YAML',
+  }));
+  if (problems.length > 0) return refused(problems);
+  if (document.contents === null || text.trim() === '') {
+    return refused([{ at: source.offsetAt(0), message: 'an empty policy: the file says nothing' }]);
+  }
+  const tree = toTree(() => document.toJS({ maxAliasCount: 100 }), problems, source);
+  if (tree === undefined) return refused(problems);
+
+  // zod loads in 60 ms, and most runs read no policy file.
+  const { keysOf, policySchema } = await import('./schema.js');
+  const shape = policySchema.safeParse(tree.value);
+  if (!shape.success) {
+    for (const issue of shape.error.issues) problems.push(...explain(issue, [], source, keysOf));
+    return refused(problems);
+  }
+  if (shape.data.policies === undefined && shape.data.drop === undefined) {
+    return refused([{ at: source.offsetAt(0), message: 'an empty policy: it has no policies' }]);
+  }
+  const policy = buildPolicy(shape.data, shownAs, source, problems);
+  problems.push(...findErrors(policy));
+  if (problems.length > 0) return refused(problems);
+  return { policy, problems, doubts: sortProblems(findDoubts(policy)) };
+}
+
+function refused(problems: readonly Problem[]): ReadPolicy {
+  return { policy: undefined, problems: sortProblems(problems), doubts: [] };
+}
+
+/** Aliases that name nothing, or too much, show only when the tree is built. */
+function toTree(
+  build: () => unknown,
+  problems: Problem[],
+  source: SourceMap,
+): { readonly value: unknown } | undefined {
+  try {
+    return { value: build() };
+  } catch (error) {
+    if (!(error instanceof ReferenceError)) throw error;
+    problems.push({ at: source.offsetAt(0), message: messageOf(error) });
+    return undefined;
+  }
+}
+
+/** The part of zod's issues that is looked at; loose, so that zod's types stay out of here. */
+interface Issue {
+  readonly code?: string | undefined;
+  readonly path: Path;
+  readonly message: string;
+  readonly keys?: readonly string[];
+  readonly errors?: readonly (readonly Issue[])[];
+}
+
+function explain(
+  issue: Issue,
+  above: Path,
+  source: SourceMap,
+  keysOf: (mapping: string) => readonly string[],
+): Problem[] {
+  const path = [...above, ...issue.path];
+  if (issue.code === 'unrecognized_keys') {
+    return (issue.keys ?? []).map((key) => ({
+      at: source.keyAt(path, key),
+      message: `unknown key \`${key}\` in ${issue.message}; ${hint(key, keysOf(issue.message))}`,
+    }));
+  }
+  // Of a union, the branch that was meant is the one that fails deeper than at its own type.
+  const meant = issue.errors?.find((branch) =>
+    branch.every((one) => one.path.length > 0 || one.code === 'unrecognized_keys'),
+  );
+  if (issue.code === 'invalid_union' && meant !== undefined) {
+    return meant.flatMap((one) => explain(one, path, source, keysOf));
+  }
+  const last = path.at(-1);
+  const label = typeof last === 'string' ? `${last}: ` : '';
+  return [{ at: source.valueAt(path), message: `${label}${issue.message}` }];
+}
+
+function hint(key: string, known: readonly string[]): string {
+  const near = nearest(key, known);
+  return near === undefined ? `known are ${known.join(', ')}` : `did you mean \`${near}\`?`;
+}

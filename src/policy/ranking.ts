@@ -1,0 +1,137 @@
+import type { TagFacts } from './facts.js';
+import type { Clock, Order } from './model.js';
+import { compareNatural } from './natural.js';
+import type { Grouping } from './pattern.js';
+import { compareVersions, parseVersion } from './version-tag.js';
+import type { Version } from './version-tag.js';
+
+/** The bounds of a believable time. */
+export interface TimeBounds {
+  readonly now: number;
+  readonly implausibleBefore: number;
+}
+
+export function isBelievable(time: number | undefined, bounds: TimeBounds): time is number {
+  return time !== undefined && time <= bounds.now && time >= bounds.implausibleBefore;
+}
+
+/** Why a time says nothing, or undefined when it can be believed. */
+export function flawOf(time: number | undefined, bounds: TimeBounds): string | undefined {
+  if (time === undefined || !Number.isFinite(time)) return 'not known';
+  if (time > bounds.now) return `in the future: ${showTime(time)}`;
+  return time < bounds.implausibleBefore ? `implausible: ${showTime(time)}` : undefined;
+}
+
+/** An instant for people, `2024-03-31T01:00:00Z`; beyond the range of dates, its number. */
+export function showTime(time: number): string {
+  const date = new Date(time);
+  return Number.isNaN(date.getTime()) ? String(time) : `${date.toISOString().slice(0, 19)}Z`;
+}
+
+/** A repository's tags, with what ranking them needs; sorted once for each order. */
+export interface Ranking {
+  readonly tags: readonly TagFacts[];
+  /** By tag; NaN where the time says nothing. */
+  readonly times: Readonly<Record<Clock, Float64Array>>;
+  readonly flaw: (clock: Clock, tag: number) => string;
+  readonly version: (tag: number) => Version | undefined;
+  /** By tag: its group. Worked out once for all rules with this expression: a match takes 1 µs. */
+  readonly grouped: (grouping: Grouping, tag: number) => string | undefined;
+  /** Tags that can be ranked, the newest or highest first; `clock` breaks ties. */
+  readonly sorted: (order: Order, clock: Clock) => Int32Array;
+}
+
+export function makeRanking(tags: readonly TagFacts[], bounds: TimeBounds): Ranking {
+  const raw = (clock: Clock, tag: number): number | undefined =>
+    clock === 'pushed' ? tags[tag]?.pushedMs : tags[tag]?.createdMs;
+  const believed = (clock: Clock): Float64Array => {
+    const times = new Float64Array(tags.length);
+    for (let tag = 0; tag < tags.length; tag++) {
+      const time = raw(clock, tag);
+      times[tag] = isBelievable(time, bounds) ? time : NaN;
+    }
+    return times;
+  };
+  const times = { pushed: believed('pushed'), created: believed('created') };
+  const version = makeVersions(tags);
+  const sorts = new Map<string, Int32Array>();
+  return {
+    tags,
+    times,
+    version,
+    grouped: makeGrouped(tags),
+    flaw: (clock, tag) => flawOf(raw(clock, tag), bounds) ?? '',
+    sorted: (order, clock) => {
+      const key = `${order}/${clock}`;
+      const known = sorts.get(key);
+      if (known !== undefined) return known;
+      const made = sortTags(tags, order, times, clock, version);
+      sorts.set(key, made);
+      return made;
+    },
+  };
+}
+
+/** Reads a version once, and only when it is asked for: most policies ask for none. */
+function makeVersions(tags: readonly TagFacts[]): (tag: number) => Version | undefined {
+  const versions: (Version | null | undefined)[] = [];
+  return (tag) => {
+    const known = versions[tag];
+    if (known !== undefined) return known ?? undefined;
+    const made = parseVersion(tags[tag]?.name ?? '');
+    versions[tag] = made ?? null;
+    return made;
+  };
+}
+
+function makeGrouped(tags: readonly TagFacts[]): Ranking['grouped'] {
+  const byText = new Map<string, (string | null | undefined)[]>();
+  return (grouping, tag) => {
+    let known = byText.get(grouping.text);
+    if (known === undefined) {
+      known = Array.from({ length: tags.length });
+      byText.set(grouping.text, known);
+    }
+    const group = known[tag];
+    if (group !== undefined) return group ?? undefined;
+    const made = grouping.groupOf(tags[tag]?.name ?? '');
+    known[tag] = made ?? null;
+    return made;
+  };
+}
+
+/** Ties: time, then semver, then name; so the result does not depend on the order of the facts. */
+function sortTags(
+  tags: readonly TagFacts[],
+  order: Order,
+  times: Readonly<Record<Clock, Float64Array>>,
+  clock: Clock,
+  version: (tag: number) => Version | undefined,
+): Int32Array {
+  const own = times[order === 'pushed' || order === 'created' ? order : clock];
+  const rankable: number[] = [];
+  for (let tag = 0; tag < tags.length; tag++) {
+    if (order === 'name' || (order === 'semver' ? version(tag) : !Number.isNaN(own[tag]))) {
+      rankable.push(tag);
+    }
+  }
+  const byTime = (a: number, b: number): number => descending(own[a], own[b]);
+  const byVersion = (a: number, b: number): number => {
+    const [left, right] = [version(a), version(b)];
+    if (left === undefined || right === undefined) return left ? -1 : right ? 1 : 0;
+    return compareVersions(right, left);
+  };
+  const byName = (a: number, b: number): number =>
+    compareNatural(tags[b]?.name ?? '', tags[a]?.name ?? '');
+  if (order === 'name') rankable.sort(byName);
+  else if (order === 'semver') {
+    rankable.sort((a, b) => byVersion(a, b) || byTime(a, b) || byName(a, b));
+  } else rankable.sort((a, b) => byTime(a, b) || byVersion(a, b) || byName(a, b));
+  return Int32Array.from(rankable);
+}
+
+/** Later first; what is NaN last. */
+function descending(a = NaN, b = NaN): number {
+  if (Number.isNaN(a) || Number.isNaN(b)) return Number(Number.isNaN(a)) - Number(Number.isNaN(b));
+  return b - a;
+}

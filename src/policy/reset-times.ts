@@ -1,0 +1,79 @@
+import type { RepositoryFacts, TagFacts } from './facts.js';
+import { isBelievable, showTime } from './ranking.js';
+import type { TimeBounds } from './ranking.js';
+
+const HOUR = 3_600_000;
+const LEAST_TAGS = 50;
+const LEAST_SHARE = 0.8;
+const LEAST_SPREAD = 30 * 86_400_000;
+
+/** The hour into which a copy or a restore has put the times of push. */
+export interface ResetWindow {
+  readonly from: number;
+  readonly to: number;
+  /** Tags in the window, and in all. */
+  readonly inside: number;
+  readonly total: number;
+}
+
+/** Where times of push are not to be believed. */
+export interface ResetTimes {
+  readonly everywhere: ResetWindow | undefined;
+  readonly byRepository: ReadonlyMap<string, ResetWindow>;
+}
+
+/**
+ * Looks for reset times in the whole store and in each repository by itself: a store is copied as
+ * a whole, and single repositories are mirrored.
+ */
+export function findResets(
+  repositories: readonly RepositoryFacts[],
+  bounds: TimeBounds,
+): ResetTimes {
+  const byRepository = new Map<string, ResetWindow>();
+  const all: TagFacts[] = [];
+  for (const { name, tags } of repositories) {
+    const timed = tags.filter(
+      ({ pushedMs, fallback }) => !fallback && isBelievable(pushedMs, bounds),
+    );
+    for (const tag of timed) all.push(tag);
+    const window = findReset(timed, bounds);
+    if (window !== undefined) byRepository.set(name, window);
+  }
+  return { everywhere: findReset(all, bounds), byRepository };
+}
+
+/** The window, when enough tags share an hour of push and were created over a month or more. */
+function findReset(tags: readonly TagFacts[], bounds: TimeBounds): ResetWindow | undefined {
+  if (tags.length < LEAST_TAGS) return undefined;
+  const pushed = new Float64Array(tags.length);
+  for (let i = 0; i < tags.length; i++) pushed[i] = tags[i]?.pushedMs ?? NaN;
+  const window = fullestHour(pushed.sort());
+  if (window.inside < LEAST_SHARE * tags.length) return undefined;
+  let earliest = Infinity;
+  let latest = -Infinity;
+  for (const { pushedMs = NaN, createdMs } of tags) {
+    if (!(pushedMs >= window.from && pushedMs <= window.to)) continue;
+    if (createdMs === undefined || !isBelievable(createdMs, bounds)) continue;
+    earliest = Math.min(earliest, createdMs);
+    latest = Math.max(latest, createdMs);
+  }
+  return latest - earliest >= LEAST_SPREAD ? window : undefined;
+}
+
+/** Of sorted times, the hour with the most of them. */
+function fullestHour(sorted: Float64Array): ResetWindow {
+  let start = 0;
+  let best = { start: 0, end: 0 };
+  for (let end = 0; end < sorted.length; end++) {
+    while ((sorted[end] ?? 0) - (sorted[start] ?? 0) > HOUR) start++;
+    if (end - start > best.end - best.start) best = { start, end };
+  }
+  const [from = 0, to = 0] = [sorted[best.start], sorted[best.end]];
+  return { from, to, inside: best.end - best.start + 1, total: sorted.length };
+}
+
+/** `95 of 100 tags were pushed between ... and ...` */
+export function describeWindow({ from, to, inside, total }: ResetWindow): string {
+  return `${inside} of ${total} tags have a time of push between ${showTime(from)} and ${showTime(to)}`;
+}

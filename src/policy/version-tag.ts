@@ -1,0 +1,21 @@
+import { compareBuild, parse } from 'semver';
+import type { SemVer } from 'semver';
+
+/** A tag read as a version. */
+export type Version = SemVer;
+
+// A leading `v`, one to three numbers, a pre-release. Partial versions are usual for tags (`1.2`,
+// `v3`), and semver itself rejects them; its `coerce` would accept anything with a digit in it.
+const SHAPE = /^v?(\d+)(?:\.(\d+))?(?:\.(\d+))?(-[0-9A-Za-z.-]+)?$/;
+
+/** The version that a tag names, or undefined: leading zeros and four numbers are none. */
+export function parseVersion(tag: string): Version | undefined {
+  const match = SHAPE.exec(tag);
+  if (match === null) return undefined;
+  const [, major, minor, patch, prerelease] = match;
+  return parse(`${major}.${minor ?? 0}.${patch ?? 0}${prerelease ?? ''}`) ?? undefined;
+}
+
+export function compareVersions(a: Version, b: Version): number {
+  return compareBuild(a, b);
+}
