@@ -13,8 +13,9 @@ import type { PlanHeader } from '../plan/plan-file.js';
 import { summarize } from '../plan/summary.js';
 import { survivorsOf } from '../plan/survivors.js';
 import type { PlanSummary } from '../plan/summary.js';
-import { dropDeadTags, dropNothing, dropUntagged } from '../policy/untagged.js';
-import type { UntaggedDecisions } from '../policy/untagged.js';
+import { dropDeadTags, dropUntagged } from '../policy/untagged.js';
+import { dropNothing } from '../policy/decisions.js';
+import type { PlanDecisions } from '../policy/decisions.js';
 import { renderPlanJson } from '../report/plan-json.js';
 import { renderPlan } from '../report/plan-text.js';
 import { makeStyle, wantsColor } from '../report/style.js';
@@ -49,7 +50,7 @@ interface Settings extends Omit<GarbageOptions, 'orphansOnly'> {
   readonly dropsDeadTags: boolean;
 }
 
-type PlanSurvey = Survey<UntaggedDecisions>;
+type PlanSurvey = Survey<PlanDecisions>;
 
 /** A plan and everything that it was made of. */
 interface Made {
@@ -96,7 +97,7 @@ async function makePlan(
   return { survey, garbage, summary, options };
 }
 
-function decide(index: StoreIndex, settings: Settings): UntaggedDecisions {
+function decide(index: StoreIndex, settings: Settings): PlanDecisions {
   const decisions = settings.untagged ? dropUntagged(index, settings) : dropNothing(index);
   if (settings.dropsDeadTags) dropDeadTags(index, decisions);
   return decisions;

@@ -108,6 +108,7 @@ const STAGES: Readonly<Record<ScanStage, string>> = {
   blobs: 'blobs',
   manifests: 'manifests',
   details: 'sizes',
+  created: 'image ages',
 };
 
 function relativeTo(base: string, path: string): string {

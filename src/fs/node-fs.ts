@@ -159,6 +159,7 @@ function toQuickStat(stat: Stats): QuickStat {
     isSymlink: stat.isSymbolicLink(),
     size: stat.size,
     mtimeMs: stat.mtimeMs,
+    atimeMs: stat.atimeMs,
   };
 }
 

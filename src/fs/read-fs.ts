@@ -42,7 +42,9 @@ export interface QuickStat {
   readonly isFile: boolean;
   readonly isSymlink: boolean;
   readonly size: number;
+  /** Milliseconds since 1970. */
   readonly mtimeMs: number;
+  readonly atimeMs: number;
 }
 
 export interface SpaceStat {

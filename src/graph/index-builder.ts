@@ -32,11 +32,13 @@ export class IndexBuilder implements ScanSink {
   readonly #revisionDigest = new U32List();
   readonly #revisionFlags = new U8List();
   readonly #revisionTime = new F64List();
+  readonly #revisionAccess = new F64List();
   readonly #tagStart = new U32List();
   readonly #tagRepository = new U32List();
   readonly #tagDigest = new U32List();
   readonly #tagFlags = new U8List();
   readonly #tagTime = new F64List();
+  readonly #tagAccess = new F64List();
   readonly #tagName: string[] = [];
   readonly #layerStart = new U32List();
   readonly #layerDigest = new U32List();
@@ -247,6 +249,7 @@ export class IndexBuilder implements ScanSink {
         digest: this.#revisionDigest.view(),
         flags: this.#revisionFlags.view(),
         time: this.#revisionTime.view(),
+        access: this.#revisionAccess.view(),
       },
       tags: {
         start: closed(this.#tagStart, this.#tagDigest.length),
@@ -254,6 +257,7 @@ export class IndexBuilder implements ScanSink {
         digest: this.#tagDigest.view(),
         flags: this.#tagFlags.view(),
         time: this.#tagTime.view(),
+        access: this.#tagAccess.view(),
         name: this.#tagName,
       },
       layers: {
@@ -286,6 +290,7 @@ export class IndexBuilder implements ScanSink {
         this.#revisionDigest.push(id);
         this.#revisionFlags.push(facts.revisionFlags[i] as number);
         this.#revisionTime.push(facts.revisionTimes[i] as number);
+        this.#revisionAccess.push(facts.revisionAccess[i] as number);
         this.#enqueue(id);
       }
     });
@@ -302,6 +307,7 @@ export class IndexBuilder implements ScanSink {
         this.#tagDigest.push(id);
         this.#tagFlags.push(facts.tagFlags[i] as number);
         this.#tagTime.push(facts.tagTimes[i] as number);
+        this.#tagAccess.push(facts.tagAccess[i] as number);
         this.#tagName.push(facts.tagNames[i] as string);
         if (known) this.#enqueue(id);
       }

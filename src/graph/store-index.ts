@@ -31,8 +31,9 @@ export interface StoreIndex {
     readonly digest: Uint32Array;
     /** Bits of `REVISION`. */
     readonly flags: Uint8Array;
-    /** Milliseconds since 1970. */
+    /** Milliseconds since 1970: of the link, when it was written and when it was last read. */
     readonly time: Float64Array;
+    readonly access: Float64Array;
   };
   readonly tags: {
     readonly start: Uint32Array;
@@ -41,7 +42,9 @@ export interface StoreIndex {
     readonly digest: Uint32Array;
     /** Bits of `TAG`. */
     readonly flags: Uint8Array;
+    /** As of revisions; Infinity where the scan was not asked for them. */
     readonly time: Float64Array;
+    readonly access: Float64Array;
     readonly name: readonly string[];
   };
   readonly layers: { readonly start: Uint32Array; readonly digest: Uint32Array };

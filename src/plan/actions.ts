@@ -4,6 +4,7 @@ import type { Digest } from '../registry/digest.js';
 import { parseFallbackTag } from '../registry/reference.js';
 import { REVISION } from '../scan/facts.js';
 import type { Action } from './action.js';
+import type { PlanDecisions } from '../policy/decisions.js';
 import type { Survey } from './derive.js';
 import type { Garbage } from './garbage.js';
 
@@ -13,7 +14,7 @@ import type { Garbage } from './garbage.js';
  * go before the blobs, so that a sweep cut off anywhere leaves no tag without its manifest
  * and no manifest without its blobs.
  */
-export function* actionsOf(survey: Survey, garbage: Garbage): Generator<Action> {
+export function* actionsOf(survey: Survey<PlanDecisions>, garbage: Garbage): Generator<Action> {
   yield* uploadActions(survey, garbage);
   for (const { path, bytes } of garbage.temporaries) yield { kind: 'temp', path, bytes };
   if (survey.blind.length > 0) return;
@@ -45,7 +46,10 @@ function* uploadActions({ index }: Survey, garbage: Garbage): Generator<Action> 
   }
 }
 
-function* tagActions({ index, liveness }: Survey, garbage: Garbage): Generator<Action> {
+function* tagActions(
+  { index, liveness, decisions }: Survey<PlanDecisions>,
+  garbage: Garbage,
+): Generator<Action> {
   for (const tag of sortedTags(index)) {
     const history = garbage.histories.get(tag);
     if (liveness.tagKept[tag] === 1 || history === undefined) continue;
@@ -56,7 +60,10 @@ function* tagActions({ index, liveness }: Survey, garbage: Garbage): Generator<A
       digest: digestText(index, index.tags.digest[tag] as number),
       history: history.digests,
       directories: history.directories,
-      reason: isDead(index, tag) ? 'dead: names nothing' : 'follows its subject, which goes',
+      reason:
+        decisions.tagDropped[tag] === 1
+          ? decisions.tagReason(tag)
+          : 'follows its subject, which goes',
     };
   }
 }
@@ -73,8 +80,8 @@ function isDead(index: StoreIndex, tag: number): boolean {
   return !index.present.has(index.tags.digest[tag] as number);
 }
 
-function droppedRevisions(survey: Survey): Action[] {
-  const { index, liveness } = survey;
+function droppedRevisions(survey: Survey<PlanDecisions>): Action[] {
+  const { index, liveness, decisions } = survey;
   const { revisions } = index;
   const followers = followersOf(survey);
   const found: (Action & { kind: 'revision' })[] = [];
@@ -87,7 +94,7 @@ function droppedRevisions(survey: Survey): Action[] {
       kind: 'revision',
       repository: index.repositories[repository] as string,
       digest: digestText(index, digest),
-      reason: follows ? 'follows its subject, which goes' : 'untagged',
+      reason: follows ? 'follows its subject, which goes' : decisions.revisionReason(entry),
     });
   });
   return found.sort(byRepositoryAndDigest);

@@ -25,7 +25,7 @@ export interface Survey<D extends Decisions = Decisions> {
  */
 export async function surveyStore<D extends Decisions>(
   scan: ScanOptions,
-  decide: (index: StoreIndex) => D,
+  decide: (index: StoreIndex) => D | Promise<D>,
 ): Promise<Survey<D>> {
   const builder = new IndexBuilder();
   await scanStore(scan, builder);
@@ -33,7 +33,7 @@ export async function surveyStore<D extends Decisions>(
   const pinned = new Set<number>();
   for (;;) {
     const index = builder.finish();
-    const decisions = decide(index);
+    const decisions = await decide(index);
     const liveness = computeLiveness(index, decisions);
     const unreferenced = listUnreferenced(index, liveness);
     const histories = await pinTaintedHistories(scan, builder, index, liveness, pinned);

@@ -55,9 +55,14 @@ function buildEvidence(item: PolicyShape['evidence']): EvidenceRules {
     implausibleBefore: item?.['implausible-before'] ?? DEFAULT_EVIDENCE.implausibleBefore,
     pushed: item?.pushed ?? DEFAULT_EVIDENCE.pushed,
     logs: item?.pulled?.logs ?? DEFAULT_EVIDENCE.logs,
-    atime: item?.pulled?.atime ?? DEFAULT_EVIDENCE.atime,
+    atime: buildAtime(item?.pulled?.atime),
     missing: item?.pulled?.missing ?? DEFAULT_EVIDENCE.missing,
   };
+}
+
+function buildAtime(value: 'true' | 'false' | 'drop' | undefined): EvidenceRules['atime'] {
+  if (value === undefined) return DEFAULT_EVIDENCE.atime;
+  return value === 'drop' ? 'drop' : value === 'true';
 }
 
 function buildLimits(item: PolicyShape['limits']): Limits {

@@ -94,7 +94,8 @@ export interface EvidenceRules {
   /** `trust` believes link times even when a copy seems to have reset them. */
   readonly pushed: 'check' | 'trust';
   readonly logs: readonly string[];
-  readonly atime: boolean;
+  /** Whether links' atimes tell of pulls: `true` to keep by, `drop` to drop by too. */
+  readonly atime: boolean | 'drop';
   readonly missing: MissingPulls;
 }
 

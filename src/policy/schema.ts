@@ -156,7 +156,7 @@ const evidence = mapping('evidence', {
   pushed: oneOf('check', 'trust').optional(),
   pulled: mapping('pulled', {
     logs: list(text).optional(),
-    atime: flag.optional(),
+    atime: oneOf('true', 'false', 'drop').optional(),
     missing: oneOf('keep', 'use-pushed').optional(),
   }).optional(),
 });

@@ -1,26 +1,15 @@
 import type { Decisions } from '../graph/liveness.js';
-import { keepEverything } from '../graph/liveness.js';
 import { findRevision, NO_DIGEST } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
 import { parseFallbackTag } from '../registry/reference.js';
 import { REVISION, TAG } from '../scan/facts.js';
+import { dropNothing } from './decisions.js';
+import type { PlanDecisions } from './decisions.js';
 
 export interface UntaggedOptions {
   /** Younger untagged manifests stay: a multi-arch push may be half way. Milliseconds. */
   readonly graceMs: number;
   readonly nowMs: number;
-}
-
-export interface UntaggedDecisions extends Decisions {
-  /** Revisions that nothing tags and that are younger than the grace. */
-  readonly young: readonly number[];
-  /** Repositories that have manifests and no tag: left alone, since digests may be all there is. */
-  readonly tagless: readonly number[];
-}
-
-/** What goes without any policy: no tag and no manifest. */
-export function dropNothing(index: StoreIndex): UntaggedDecisions {
-  return { ...keepEverything(index), young: [], tagless: [] };
 }
 
 /**
@@ -43,8 +32,8 @@ export function dropDeadTags(index: StoreIndex, decisions: Decisions): void {
  * What `-m` lets go: manifests without a tag of their own. Fallback tags follow their subject
  * and do not count as tags here.
  */
-export function dropUntagged(index: StoreIndex, options: UntaggedOptions): UntaggedDecisions {
-  const decisions = keepEverything(index);
+export function dropUntagged(index: StoreIndex, options: UntaggedOptions): PlanDecisions {
+  const decisions = dropNothing(index);
   const young: number[] = [];
   const tagless: number[] = [];
   const { revisions, tags } = index;

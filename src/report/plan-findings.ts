@@ -64,7 +64,7 @@ export function damageLines(summary: PlanSummary, context: PlanContext, style: S
     ...section('DAMAGE', shown, summary, context, style),
     ...(shown.length === 0 && rest.length > 0 ? [''] : []),
     ...more(style, rest, shown.length === 0 ? '  ' : INDENT),
-    ...(context.all ? section('HARMLESS ODD_NAMES', odd, summary, context, style) : []),
+    ...(context.all ? section('HARMLESS ODDITIES', odd, summary, context, style) : []),
   ];
 }
 

@@ -54,11 +54,14 @@ export interface RepositoryFacts {
   readonly revisionFlags: Uint8Array;
   /** Link mtimes, milliseconds since 1970. */
   readonly revisionTimes: Float64Array;
+  /** Link atimes, as they were before anything here read them. */
+  readonly revisionAccess: Float64Array;
   readonly tagNames: readonly string[];
   /** All zero where the tag's digest is unreadable. */
   readonly tags: Uint8Array;
   readonly tagFlags: Uint8Array;
   readonly tagTimes: Float64Array;
+  readonly tagAccess: Float64Array;
   readonly layers: Uint8Array;
   readonly uploads: readonly FoundUpload[];
   readonly temporaries: readonly FoundFile[];

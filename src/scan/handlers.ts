@@ -1,6 +1,8 @@
 import type { ReadFs } from '../fs/read-fs.js';
 import { readBlobs } from './blob-shard.js';
 import type { BlobShard } from './blob-shard.js';
+import { readCreated } from './created-shard.js';
+import type { CreatedFacts, CreatedShard } from './created-shard.js';
 import { readDetails } from './detail-shard.js';
 import type { DetailFacts, DetailShard } from './detail-shard.js';
 import type { BlobFacts, ManifestFacts, RepositoryFacts } from './facts.js';
@@ -15,6 +17,7 @@ export interface Tasks {
   readonly blobs: { readonly shard: BlobShard; readonly facts: BlobFacts };
   readonly manifests: { readonly shard: ManifestShard; readonly facts: ManifestFacts };
   readonly details: { readonly shard: DetailShard; readonly facts: DetailFacts };
+  readonly created: { readonly shard: CreatedShard; readonly facts: CreatedFacts };
 }
 
 export type TaskName = keyof Tasks;
@@ -29,6 +32,7 @@ const HANDLERS: Handlers = {
   blobs: readBlobs,
   manifests: readManifests,
   details: readDetails,
+  created: readCreated,
 };
 
 export function runTask<K extends TaskName>(

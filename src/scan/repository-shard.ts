@@ -26,7 +26,7 @@ import { readUploads } from './uploads.js';
 
 export interface RepositoryShard extends ShardContext {
   readonly repositories: readonly FoundRepository[];
-  /** Whether the mtimes of tags are wanted: a system call a tag. */
+  /** Whether the times of tags are wanted: a system call a tag. */
   readonly tagTimes: boolean;
 }
 
@@ -36,10 +36,12 @@ interface Collected {
   readonly revisions: PackedList;
   readonly revisionFlags: number[];
   readonly revisionTimes: number[];
+  readonly revisionAccess: number[];
   readonly tags: PackedList;
   readonly tagNames: string[];
   readonly tagFlags: number[];
   readonly tagTimes: number[];
+  readonly tagAccess: number[];
   readonly layers: PackedList;
   readonly uploads: FoundUpload[];
   readonly temporaries: FoundFile[];
@@ -92,10 +94,12 @@ export function readRepositories(fs: ReadFs, shard: RepositoryShard): Repository
     revisions: into.revisions.take(),
     revisionFlags: Uint8Array.from(into.revisionFlags),
     revisionTimes: Float64Array.from(into.revisionTimes),
+    revisionAccess: Float64Array.from(into.revisionAccess),
     tagNames: into.tagNames,
     tags: into.tags.take(),
     tagFlags: Uint8Array.from(into.tagFlags),
     tagTimes: Float64Array.from(into.tagTimes),
+    tagAccess: Float64Array.from(into.tagAccess),
     layers: into.layers.take(),
     uploads: into.uploads,
     temporaries: into.temporaries,
@@ -111,10 +115,12 @@ function emptyCollection(reader: ShardReader): Collected {
     revisions: new PackedList(),
     revisionFlags: [],
     revisionTimes: [],
+    revisionAccess: [],
     tags: new PackedList(),
     tagNames: [],
     tagFlags: [],
     tagTimes: [],
+    tagAccess: [],
     layers: new PackedList(),
     uploads: [],
     temporaries: [],
@@ -139,10 +145,12 @@ function readRevisions(into: Collected, current: Current): void {
       // When the link's state cannot be told, the revision counts as there.
       let flags: number = REVISION.linked | REVISION.badLink;
       let mtimeMs = Infinity;
+      let atimeMs = Infinity;
       into.reader.try(link, (absolute) => {
         const stat = into.reader.fs.quickStat(absolute);
         flags = flagsOf(stat);
         mtimeMs = stat?.mtimeMs ?? 0;
+        atimeMs = stat?.atimeMs ?? 0;
         if (stat !== undefined && (flags & REVISION.badLink) !== 0) {
           noteBadLink(into.reader, link, current.name, stat.isFile, stat.size);
         }
@@ -150,6 +158,7 @@ function readRevisions(into: Collected, current: Current): void {
       if (flags === 0 && findTemporaries(into, path)) flags = REVISION.bare;
       into.revisionFlags.push(flags);
       into.revisionTimes.push(mtimeMs);
+      into.revisionAccess.push(atimeMs);
     },
   );
 }
@@ -295,12 +304,15 @@ function readTag(
     current.freeze(ODD_NAMES.tag);
   }
   let length = -1;
-  const mtimeMs = reader.try(link, (absolute) => {
+  let stat: QuickStat | undefined;
+  reader.try(link, (absolute) => {
+    // Before it is read, which may be what the atime tells of afterwards.
+    if (times) stat = reader.fs.quickStat(absolute);
     length = readLeaf(reader, absolute, buffer);
-    return times ? (reader.fs.quickStat(absolute)?.mtimeMs ?? Infinity) : 0;
   });
   into.tagNames.push(name);
-  into.tagTimes.push(mtimeMs ?? Infinity);
+  into.tagTimes.push(stat?.mtimeMs ?? Infinity);
+  into.tagAccess.push(stat?.atimeMs ?? Infinity);
   into.tagFlags.push(takeTagDigest(into, current, link, name, length));
 }
 

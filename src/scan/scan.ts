@@ -3,6 +3,7 @@ import { PACKED } from '../registry/digest.js';
 import type { Digest } from '../registry/digest.js';
 import type { Finding } from '../registry/finding.js';
 import { BLOBS } from '../registry/layout.js';
+import type { CreatedFacts } from './created-shard.js';
 import type { DetailFacts, DetailShard, TagHistory } from './detail-shard.js';
 import { discover } from './discovery.js';
 import type {
@@ -35,7 +36,7 @@ export interface ScanSink {
   emptyDirectories(paths: readonly BytePath[]): void;
 }
 
-export type ScanStage = 'repositories' | 'blobs' | 'manifests' | 'details';
+export type ScanStage = 'repositories' | 'blobs' | 'manifests' | 'details' | 'created';
 
 export interface ScanOptions {
   readonly base: BytePath;
@@ -222,6 +223,30 @@ function joinDetails(parts: readonly DetailFacts[], request: DetailRequest): Det
     for (const finding of part.findings) findings.push(finding);
   }
   return { ...joined, histories, signatures, skeletons, temporaries, findings };
+}
+
+/** Reads when some manifests (packed digests) say that their images were made. */
+export async function readCreatedTimes(
+  options: ScanOptions,
+  digests: Uint8Array,
+  configs: boolean,
+): Promise<CreatedFacts> {
+  const count = digests.length / PACKED;
+  const joined = { annotation: new Float64Array(count), config: new Float64Array(count) };
+  const shards = chunksOf(digests, MANIFESTS_A_SHARD * PACKED).map((part) => ({
+    base: options.base,
+    writeOff: options.writeOff,
+    digests: part,
+    configs,
+  }));
+  let done = 0;
+  for await (const { annotation, config } of options.runner.run('created', shards)) {
+    joined.annotation.set(annotation, done);
+    joined.config.set(config, done);
+    done += annotation.length;
+    options.onProgress?.('created', done, count);
+  }
+  return joined;
 }
 
 /** Reads those of some blobs that may be manifests; the rest comes back as `malformed`. */

@@ -9,8 +9,9 @@ import { surveyStore } from '../../src/plan/derive.ts';
 import type { Survey } from '../../src/plan/derive.ts';
 import { collectGarbage } from '../../src/plan/garbage.ts';
 import type { Garbage } from '../../src/plan/garbage.ts';
-import { dropNothing, dropUntagged } from '../../src/policy/untagged.ts';
-import type { UntaggedDecisions } from '../../src/policy/untagged.ts';
+import { dropNothing } from '../../src/policy/decisions.ts';
+import type { PlanDecisions } from '../../src/policy/decisions.ts';
+import { dropUntagged } from '../../src/policy/untagged.ts';
 import { Runner } from '../../src/scan/runner.ts';
 import type { RunnerOptions } from '../../src/scan/runner.ts';
 import type { FsLike } from './store.ts';
@@ -45,7 +46,7 @@ export interface PlannedStore {
   readonly findings: readonly string[];
   /** Names of the repositories that lose nothing. */
   readonly tainted: ReadonlySet<string>;
-  readonly survey: Survey<UntaggedDecisions>;
+  readonly survey: Survey<PlanDecisions>;
   readonly garbage: Garbage;
   readonly actions: readonly Action[];
 }
@@ -88,7 +89,7 @@ export async function planStore(
   }
 }
 
-function describePlan(survey: Survey<UntaggedDecisions>, garbage: Garbage): PlannedStore {
+function describePlan(survey: Survey<PlanDecisions>, garbage: Garbage): PlannedStore {
   const { index, liveness } = survey;
   const actions = [...actionsOf(survey, garbage)];
   const present = new Set<string>();

@@ -1,0 +1,194 @@
+import { keepEverything } from '../graph/liveness.js';
+import { digestText, eachOf, findRevision, NO_DIGEST, reverseOf } from '../graph/store-index.js';
+import type { StoreIndex } from '../graph/store-index.js';
+import { parseDigest } from '../registry/digest.js';
+import { parseFallbackTag } from '../registry/reference.js';
+import { REVISION } from '../scan/facts.js';
+import type { PlanDecisions } from './decisions.js';
+import { evaluate } from './evaluate.js';
+import { formatReason } from './facts.js';
+import type { Decided, DigestKey, Evaluation, PullCoverage } from './facts.js';
+import type { Policy } from './model.js';
+import { FOLLOWS } from './store-facts.js';
+import type { StoreFacts } from './store-facts.js';
+
+export interface DecideOptions {
+  /** Milliseconds since 1970. */
+  readonly nowMs: number;
+  /** Younger manifests without a tag stay: a push of an index may be half way. Milliseconds. */
+  readonly graceMs: number;
+  readonly pulls?: PullCoverage | undefined;
+  /** The digests of each `digests-file`, by the name that the policy gives it. */
+  readonly digestFiles: ReadonlyMap<string, readonly string[]>;
+}
+
+/** A policy's decisions about a store, with all that held for each. */
+export interface PolicyDecisions extends PlanDecisions {
+  readonly evaluation: Evaluation;
+  /** By tag of the index; undefined for broken and dead ones, of which a policy says nothing. */
+  readonly tagDecided: (tag: number) => Decided | undefined;
+  /** By revision; undefined for those that tags are on, and those that follow others. */
+  readonly revisionDecided: (entry: number) => Decided | undefined;
+}
+
+/** Decides about every tag and manifest of a store. Refusals are in the evaluation. */
+export function decideByPolicy(
+  index: StoreIndex,
+  policy: Policy,
+  facts: StoreFacts,
+  options: DecideOptions,
+): PolicyDecisions {
+  const digestFiles = new Map<string, ReadonlySet<DigestKey>>();
+  for (const [name, digests] of options.digestFiles) digestFiles.set(name, idsOf(index, digests));
+  const { nowMs: now, pulls } = options;
+  const keyOf = (digest: string): DigestKey | undefined => findDigest(index, digest);
+  const evaluation = evaluate(policy, facts.repositories, { now, pulls, digestFiles, keyOf });
+  const tags = new Map<number, Decided>();
+  const untagged = new Map<number, Decided>();
+  evaluation.repositories.forEach((decisions, repository) => {
+    decisions.tags.forEach((decided, i) => tags.set(facts.tags[repository]?.[i] ?? -1, decided));
+    decisions.untagged.forEach((decided, i) => {
+      untagged.set(facts.untagged[repository]?.[i] ?? -1, decided);
+    });
+  });
+  const drops = new Drops(index, facts, evaluation, options);
+  drops.apply(tags, untagged);
+  for (const digests of digestFiles.values()) for (const digest of digests) drops.protect(digest);
+  return {
+    ...drops.decisions,
+    young: drops.young,
+    tagless: [],
+    evaluation,
+    tagDecided: (tag) => tags.get(tag),
+    revisionDecided: (entry) => untagged.get(entry),
+    tagReason: (tag) => reasonOf(tags.get(tag)),
+    revisionReason: (entry) => revisionReason(index, facts, tags, untagged, entry),
+  };
+}
+
+class Drops {
+  readonly decisions: ReturnType<typeof keepEverything>;
+  readonly young: number[] = [];
+  readonly #index: StoreIndex;
+  readonly #facts: StoreFacts;
+  readonly #evaluation: Evaluation;
+  readonly #options: DecideOptions;
+
+  constructor(
+    index: StoreIndex,
+    facts: StoreFacts,
+    evaluation: Evaluation,
+    options: DecideOptions,
+  ) {
+    this.decisions = keepEverything(index);
+    this.#index = index;
+    this.#facts = facts;
+    this.#evaluation = evaluation;
+    this.#options = options;
+  }
+
+  apply(tags: ReadonlyMap<number, Decided>, untagged: ReadonlyMap<number, Decided>): void {
+    const { tagDropped, revisionDroppable } = this.decisions;
+    for (const [tag, { decision }] of tags) if (decision === 'drop') tagDropped[tag] = 1;
+    this.#dropTagged();
+    for (const [entry, { decision, named }] of untagged) {
+      if (decision !== 'drop') continue;
+      if (named || !this.#isYoung(entry)) revisionDroppable[entry] = 1;
+      else this.young.push(entry);
+    }
+    this.#facts.follows.forEach((follows, entry) => {
+      if (follows === FOLLOWS.nobody || this.#isYoung(entry)) return;
+      // Where no policy applies, nothing goes but what follows a subject that went elsewhere.
+      const repository = this.#index.revisions.repository[entry] as number;
+      if (follows === FOLLOWS.fallback || this.#applies(repository)) revisionDroppable[entry] = 1;
+    });
+  }
+
+  /** What a list of digests protects stays by itself; where it is no manifest, what names it does. */
+  protect(digest: DigestKey): void {
+    if (typeof digest !== 'number') return;
+    const { revisions, parents } = reverseOf(this.#index);
+    let isManifest = false;
+    const keep = (entry: number): void => {
+      this.decisions.revisionDroppable[entry] = 0;
+      isManifest ||= this.#isLinked(entry);
+    };
+    eachOf(revisions, digest, keep);
+    if (isManifest) return;
+    eachOf(parents, digest, (parent) => eachOf(revisions, parent, keep));
+  }
+
+  /** A manifest goes when every tag of its own does. */
+  #dropTagged(): void {
+    const { tagDropped, revisionDroppable } = this.decisions;
+    const { tags } = this.#index;
+    const kept = new Uint8Array(revisionDroppable.length);
+    const entries = tags.name.map((name, tag) => {
+      const digest = tags.digest[tag] as number;
+      if (digest === NO_DIGEST || parseFallbackTag(name) !== undefined) return -1;
+      return findRevision(this.#index, tags.repository[tag] as number, digest);
+    });
+    entries.forEach((entry, tag) => {
+      if (entry >= 0 && tagDropped[tag] === 0) kept[entry] = 1;
+    });
+    entries.forEach((entry, tag) => {
+      if (entry >= 0 && tagDropped[tag] === 1 && kept[entry] === 0) revisionDroppable[entry] = 1;
+    });
+  }
+
+  #isLinked(entry: number): boolean {
+    return ((this.#index.revisions.flags[entry] as number) & REVISION.linked) !== 0;
+  }
+
+  #applies(repository: number): boolean {
+    return this.#evaluation.repositories[repository]?.policy !== undefined;
+  }
+
+  /** A time in the future counts as now. */
+  #isYoung(entry: number): boolean {
+    const { nowMs, graceMs } = this.#options;
+    return Math.max(0, nowMs - (this.#index.revisions.time[entry] as number)) < graceMs;
+  }
+}
+
+/** The reason that decided. */
+function reasonOf(decided: Decided | undefined): string {
+  if (decided === undefined) return 'dead: names nothing';
+  const reasons = decided.reasons();
+  const decisive = reasons.find(({ side }) => side === decided.decision) ?? reasons[0];
+  return decisive === undefined ? decided.decision : formatReason(decisive);
+}
+
+function revisionReason(
+  index: StoreIndex,
+  facts: StoreFacts,
+  tags: ReadonlyMap<number, Decided>,
+  untagged: ReadonlyMap<number, Decided>,
+  entry: number,
+): string {
+  const follows = facts.follows[entry] as number;
+  if (follows === FOLLOWS.index) return 'its index goes';
+  if (follows !== FOLLOWS.nobody) return 'follows its subject, which goes';
+  const decided = untagged.get(entry);
+  if (decided !== undefined) return reasonOf(decided);
+  const repository = index.revisions.repository[entry] as number;
+  const names: string[] = [];
+  eachOf(reverseOf(index).tags, index.revisions.digest[entry] as number, (tag) => {
+    if (index.tags.repository[tag] === repository && tags.has(tag)) {
+      names.push(index.tags.name[tag] as string);
+    }
+  });
+  const [first, ...others] = names.sort();
+  if (first === undefined) return `nothing is on ${digestText(index, index.revisions.digest[entry] as number)}`;
+  return others.length === 0 ? `its tag ${first} goes` : `its tags go: ${first} and ${others.length} more`;
+}
+
+function idsOf(index: StoreIndex, digests: readonly string[]): Set<DigestKey> {
+  const ids = digests.map((digest) => findDigest(index, digest));
+  return new Set(ids.filter((id) => id !== undefined));
+}
+
+function findDigest({ digests }: StoreIndex, text: string): number | undefined {
+  const digest = parseDigest(text);
+  return digest === undefined ? undefined : digests.find(digest);
+}
