@@ -1,9 +1,10 @@
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { AppError } from '../fs/errors.js';
 import { escapeText } from '../report/escape.js';
 import { EXIT, EXIT_OF } from './exit.js';
 import { print } from './output.js';
 import type { PlanFlags } from './plan-command.js';
+import type { ExplainFlags } from './policy-command.js';
 import type { SweepFlags } from './sweep-command.js';
 import { readVersion } from './version.js';
 
@@ -40,6 +41,7 @@ function makeProgram(state: { code: number }): Command {
     .exitOverride();
   addPlan(program, state);
   addSweep(program, state);
+  addPolicy(program, state);
   return program;
 }
 
@@ -50,9 +52,20 @@ function addPlan(program: Command, state: { code: number }): void {
     .argument('[root]', 'rootdirectory, docker/registry/v2 or config.yml')
     .option('-m, --untagged', 'drop untagged manifests too')
     .addOption(new Option('--delete-untagged', 'the same').hideHelp())
+    .option('--policy <file>', 'what to keep and what to drop, in YAML')
+    .option('--keep-last <n>', 'keep the newest n tags of each repository, drop the others')
+    .option('--older-than <duration>', 'drop tags that were pushed longer ago')
+    .option('--not-pulled-for <duration>', 'drop tags that nobody pulled for so long')
+    .addOption(list('--repository <pattern>', 'only in these repositories (shop/**)'))
+    .addOption(list('--tag <pattern>', 'only these tags (pr-*)'))
+    .addOption(list('--protect <pattern>', 'never drop these: latest, shop/base, shop/api:v1'))
+    .addOption(list('--drop <name>', 'drop shop/dead, shop/api:v1 or shop/old@sha256:...'))
+    .addOption(list('--access-log <pattern>', 'logs that tell of pulls: access.log*'))
+    .option('--print-policy', 'print the policy that the flags make, and end')
     .option('--grace <duration>', 'keep interrupted pushes and untagged manifests this long', '1h')
     .option('--uploads-older-than <duration>', 'drop unfinished uploads of this age', '168h')
     .option('-o, --output <file>', 'write the plan; - for standard output, the report to stderr')
+    .option('--csv <file>', 'write a row a tag: what becomes of it, and why; - for stdout')
     .option('--now <time>', 'reckon ages from this time instead of the clock')
     .option(
       '--write-off <path>',
@@ -89,6 +102,47 @@ function addSweep(program: Command, state: { code: number }): void {
   });
 }
 
+function addPolicy(program: Command, state: { code: number }): void {
+  const policy = program.command('policy').description('policy files: check, explain, import');
+  policy
+    .command('check')
+    .description('says what is wrong with a policy file, and what is probably not meant')
+    .argument('<file>', 'the policy')
+    .option('--json', 'one JSON document on standard output')
+    .action(async (file: string, flags: { json?: boolean }) => {
+      const { checkPolicyFile } = await import('./policy-command.js');
+      state.code = await checkPolicyFile(file, flags);
+    });
+  const explain = policy
+    .command('explain')
+    .description('what a policy makes of a repository, tag by tag, and by which rule')
+    .argument('<file>', 'the policy')
+    .argument('<root>', 'rootdirectory, docker/registry/v2 or config.yml')
+    .argument('<repository[:tag]>', 'what to explain')
+    .option('--grace <duration>', 'keep untagged manifests this long', '1h')
+    .option('--now <time>', 'reckon ages from this time instead of the clock')
+    .addOption(list('--access-log <pattern>', 'logs that tell of pulls: access.log*'))
+    .addOption(allowOption())
+    .option('--write-off <path>', 'give up an unreadable path', collect, [])
+    .option('--allow-mount <path>', 'a mount below the store that belongs to it', collect, []);
+  addCommon(explain).action(
+    async (file: string, root: string, target: string, flags: ExplainFlags) => {
+      const { explainPolicy } = await import('./policy-command.js');
+      state.code = await explainPolicy(file, root, target, flags);
+    },
+  );
+  policy
+    .command('import')
+    .description(
+      "turns Harbor's, zot's, ECR's, GitLab's and acr purge's policies into this language",
+    )
+    .argument('<file>', 'their document; - for standard input')
+    .action(async (file: string) => {
+      const { importPolicyFile } = await import('./policy-command.js');
+      state.code = await importPolicyFile(file);
+    });
+}
+
 /** The options that all commands have. */
 function addCommon(command: Command): Command {
   return command
@@ -101,9 +155,23 @@ function addCommon(command: Command): Command {
 }
 
 function allowOption(): Option {
-  return new Option('--allow <what>', 'let go what is never dropped unasked: drop-dead-tags')
-    .choices(['drop-dead-tags'])
-    .argParser((value: string, before: string[] | undefined) => [...(before ?? []), value]);
+  const option = new Option(
+    '--allow <what>',
+    'what is refused unasked: drop-dead-tags, reset-times',
+  );
+  const choices = ['drop-dead-tags', 'reset-times'];
+  return option.choices(choices).argParser((value: string, before: string[] | undefined) => {
+    if (choices.includes(value)) return [...(before ?? []), value];
+    throw new InvalidArgumentError(`Allowed choices are ${choices.join(', ')}.`);
+  });
+}
+
+/** An option that may be given several times. */
+function list(flags: string, description: string): Option {
+  return new Option(flags, description).argParser((value: string, before: string[] | undefined) => [
+    ...(before ?? []),
+    value,
+  ]);
 }
 
 function colorOption(): Option {

@@ -1,5 +1,7 @@
+import { resolve } from 'node:path';
 import { toBytePath } from '../fs/bytes.js';
 import { AppError } from '../fs/errors.js';
+import { makeReadFs } from '../fs/node-fs.js';
 import type { ReadFs } from '../fs/read-fs.js';
 import { parseDigest } from '../registry/digest.js';
 import type { Policy } from '../policy/model.js';
@@ -16,6 +18,7 @@ export interface PolicyOptions {
   readonly tag?: readonly string[];
   readonly protect?: readonly string[];
   readonly drop?: readonly string[];
+  readonly accessLog?: readonly string[];
   readonly allow?: readonly string[];
 }
 
@@ -27,6 +30,8 @@ export interface PolicyChoice {
   readonly untagged: boolean;
   /** In a few words, for the plan file's header. */
   readonly words: string;
+  /** The whole policy in its own language. */
+  readonly text: string;
   /** As it is to be typed again. */
   readonly flags: readonly string[];
   /** The directory that the names of files in it count from. */
@@ -39,44 +44,79 @@ const POLICY_LIMIT = 4 * 1024 * 1024;
  * The policy of a run, from a file or from flags.
  * @throws AppError `usage`, with file, line and column where there are.
  */
-export async function choosePolicy(fs: ReadFs, options: PolicyOptions): Promise<PolicyChoice> {
+export async function choosePolicy(options: PolicyOptions): Promise<PolicyChoice> {
   const untagged = options.untagged === true || options.deleteUntagged === true;
   const flags = typedAgain(options, untagged);
-  const base = { untagged, flags, folder: '.' };
-  if (options.policy !== undefined) return await readChoice(fs, options, base);
-  const words = untagged ? 'drop untagged manifests' : 'drop no manifest';
-  const isLanguage = flags.some((flag) => flag.startsWith('--'));
-  if (!isLanguage) return { ...base, policy: undefined, words };
-  const { policyFromFlags } = await import('../policy/flags.js');
-  const allowResetTimes = options.allow?.includes('reset-times') === true;
-  const policy = policyFromFlags({ ...options, untagged, allowResetTimes });
-  return { ...base, policy, words: flags.join(' ') };
+  if (options.policy !== undefined) refuseBoth(options, untagged);
+  // `-m` alone, or nothing at all, is decided without the language.
+  const isPlain = typedAgain({ ...options, allow: [] }, untagged).every((flag) => flag === '-m');
+  const policy = isPlain ? undefined : await readPolicyOf(options, untagged);
+  const slash = options.policy?.lastIndexOf('/') ?? -1;
+  return {
+    policy,
+    untagged,
+    words: wordsFor(options, flags, policy, untagged),
+    text: await textOf(policy, untagged),
+    flags,
+    folder: slash < 0 ? '.' : (options.policy ?? '').slice(0, slash + 1),
+  };
 }
 
-async function readChoice(
-  fs: ReadFs,
+function wordsFor(
+  { policy: file }: PolicyOptions,
+  flags: readonly string[],
+  policy: Policy | undefined,
+  untagged: boolean,
+): string {
+  if (file !== undefined) return `policy ${file}`;
+  if (policy !== undefined) return flags.join(' ');
+  return untagged ? 'drop untagged manifests' : 'drop no manifest';
+}
+
+async function textOf(policy: Policy | undefined, untagged: boolean): Promise<string> {
+  if (policy === undefined) return untagged ? DROP_UNTAGGED : 'version: 1\npolicies: []\n';
+  const { printPolicy } = await import('../policy/print.js');
+  return printPolicy(policy);
+}
+
+/** What `-m` is short for. */
+const DROP_UNTAGGED = `version: 1
+policies:
+  - name: flags
+    repositories: ['**']
+    untagged: drop
+`;
+
+async function readPolicyOf(
   options: PolicyOptions,
-  base: Omit<PolicyChoice, 'policy' | 'words'>,
-): Promise<PolicyChoice> {
-  const { policy: file = '' } = options;
+  untagged: boolean,
+): Promise<Policy | undefined> {
+  const { policyFromFlags, withNamed } = await import('../policy/flags.js');
+  const allowResetTimes = options.allow?.includes('reset-times') === true;
+  const logs = options.accessLog ?? [];
+  const { policy: file } = options;
+  if (file === undefined)
+    return withLogs(policyFromFlags({ ...options, untagged, allowResetTimes }), logs);
+  const { parsePolicy } = await import('../policy/parse.js');
+  const policy = await parsePolicy(readText(makeReadFs(), file), file);
+  return withLogs(withNamed(policy, { ...options, allowResetTimes }), logs);
+}
+
+/** Logs that were named on the command line count from where it was typed. */
+function withLogs(policy: Policy | undefined, logs: readonly string[]): Policy | undefined {
+  if (policy === undefined || logs.length === 0) return policy;
+  const named = logs.map((pattern) => resolve(pattern));
+  const evidence = { ...policy.evidence, logs: [...policy.evidence.logs, ...named] };
+  return { ...policy, evidence };
+}
+
+function refuseBoth(options: PolicyOptions, untagged: boolean): void {
   const { keepLast, olderThan, notPulledFor, repository, tag } = options;
   const others = [keepLast, olderThan, notPulledFor, repository, tag];
-  if (base.untagged || others.some((value) => value !== undefined)) {
-    throw new AppError('usage', '--policy goes with --protect and --drop alone', [
-      'what the other flags say belongs into the file; --print-policy shows how it is written',
-    ]);
-  }
-  const { parsePolicy } = await import('../policy/parse.js');
-  const { withNamed } = await import('../policy/flags.js');
-  const allowResetTimes = options.allow?.includes('reset-times') === true;
-  const policy = await parsePolicy(readText(fs, file), file);
-  const slash = file.lastIndexOf('/');
-  return {
-    ...base,
-    policy: withNamed(policy, { ...options, allowResetTimes }),
-    words: `policy ${file}`,
-    folder: slash < 0 ? '.' : file.slice(0, slash + 1),
-  };
+  if (!untagged && others.every((value) => value === undefined)) return;
+  throw new AppError('usage', '--policy goes with --protect, --drop and --access-log alone', [
+    'what the other flags say belongs into the file; --print-policy shows how it is written',
+  ]);
 }
 
 /** A text file of the user's, whole. @throws AppError `usage` */
@@ -143,5 +183,7 @@ function typedAgain(options: PolicyOptions, untagged: boolean): string[] {
     ...all('--tag', options.tag),
     ...all('--protect', options.protect),
     ...all('--drop', options.drop),
+    ...all('--access-log', options.accessLog),
+    ...all('--allow', options.allow),
   ];
 }

@@ -12,6 +12,8 @@ const LEAST_SHARE = 0.8;
 export interface AccessTimes {
   /** The latest that a tag (by place) can have been pulled; undefined where nothing tells. */
   readonly pulledMs: (tag: number) => number | undefined;
+  /** False where the mount notes no access, or a backup did all of it. */
+  readonly usable: boolean;
   readonly notes: readonly string[];
 }
 
@@ -29,6 +31,7 @@ export function readAccessTimes(
   if (mountOptions.includes('noatime')) {
     return {
       pulledMs: () => undefined,
+      usable: false,
       notes: ['the store is mounted noatime: atimes tell nothing of pulls'],
     };
   }
@@ -38,7 +41,8 @@ export function readAccessTimes(
     const known = times.filter((time) => time !== undefined);
     return known.length === 0 ? undefined : Math.min(nowMs, Math.max(...known) + GRANULARITY);
   };
-  return { pulledMs: latest, notes: backupNotes(index) };
+  const notes = backupNotes(index);
+  return { pulledMs: latest, usable: notes.length === 0, notes };
 }
 
 /** Of the manifest that a tag is on, and of the children of an index. */
@@ -63,9 +67,7 @@ function seen(mtimeMs: number | undefined, atimeMs: number | undefined): number 
 }
 
 function backupNotes({ tags }: StoreIndex): string[] {
-  const times = tags.access.filter(
-    (time, tag) => seen(tags.time[tag] as number, time) !== undefined,
-  );
+  const times = tags.access.filter((time, tag) => seen(tags.time[tag], time) !== undefined);
   if (times.length < LEAST_LINKS) return [];
   times.sort();
   let most = 0;

@@ -179,8 +179,11 @@ function revisionReason(
     }
   });
   const [first, ...others] = names.sort();
-  if (first === undefined) return `nothing is on ${digestText(index, index.revisions.digest[entry] as number)}`;
-  return others.length === 0 ? `its tag ${first} goes` : `its tags go: ${first} and ${others.length} more`;
+  if (first === undefined)
+    return `nothing is on ${digestText(index, index.revisions.digest[entry] as number)}`;
+  return others.length === 0
+    ? `its tag ${first} goes`
+    : `its tags go: ${first} and ${others.length} more`;
 }
 
 function idsOf(index: StoreIndex, digests: readonly string[]): Set<DigestKey> {

@@ -33,9 +33,7 @@ export function findResets(
   const byRepository = new Map<string, ResetWindow>();
   const all: TagFacts[] = [];
   for (const { name, tags } of repositories) {
-    const timed = tags.filter(
-      ({ pushedMs, fallback }) => !fallback && isBelievable(pushedMs, bounds),
-    );
+    const timed = timedTags(tags, bounds);
     for (const tag of timed) all.push(tag);
     const window = findReset(timed, bounds);
     if (window !== undefined) byRepository.set(name, window);
@@ -43,13 +41,39 @@ export function findResets(
   return { everywhere: findReset(all, bounds), byRepository };
 }
 
-/** The window, when enough tags share an hour of push and were created over a month or more. */
-function findReset(tags: readonly TagFacts[], bounds: TimeBounds): ResetWindow | undefined {
+/**
+ * Whether times of creation have to be looked at: times of push crowd into an hour somewhere,
+ * which a busy hour explains as well as a copy does.
+ */
+export function suspectResets(
+  repositories: readonly RepositoryFacts[],
+  bounds: TimeBounds,
+): boolean {
+  const all: TagFacts[] = [];
+  for (const { tags } of repositories) {
+    const timed = timedTags(tags, bounds);
+    for (const tag of timed) all.push(tag);
+    if (crowdedHour(timed) !== undefined) return true;
+  }
+  return crowdedHour(all) !== undefined;
+}
+
+function timedTags(tags: readonly TagFacts[], bounds: TimeBounds): TagFacts[] {
+  return tags.filter(({ pushedMs, fallback }) => !fallback && isBelievable(pushedMs, bounds));
+}
+
+function crowdedHour(tags: readonly TagFacts[]): ResetWindow | undefined {
   if (tags.length < LEAST_TAGS) return undefined;
   const pushed = new Float64Array(tags.length);
   for (let i = 0; i < tags.length; i++) pushed[i] = tags[i]?.pushedMs ?? NaN;
   const window = fullestHour(pushed.sort());
-  if (window.inside < LEAST_SHARE * tags.length) return undefined;
+  return window.inside < LEAST_SHARE * tags.length ? undefined : window;
+}
+
+/** The window, when enough tags share an hour of push and were created over a month or more. */
+function findReset(tags: readonly TagFacts[], bounds: TimeBounds): ResetWindow | undefined {
+  const window = crowdedHour(tags);
+  if (window === undefined) return undefined;
   let earliest = Infinity;
   let latest = -Infinity;
   for (const { pushedMs = NaN, createdMs } of tags) {

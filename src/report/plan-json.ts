@@ -5,6 +5,8 @@ import { safeJson } from './escape.js';
 
 export interface PlanJsonContext {
   readonly root: string;
+  /** In a few words. */
+  readonly policy: string;
   readonly seconds: number;
   readonly warnings: readonly string[];
   readonly refused: readonly string[];
@@ -15,6 +17,7 @@ export interface PlanJsonContext {
 export function renderPlanJson(summary: PlanSummary, context: PlanJsonContext): string {
   const document = {
     root: context.root,
+    policy: context.policy,
     repositories: summary.repositories,
     tags: summary.tags,
     manifests: summary.manifests,

@@ -21,7 +21,9 @@ export interface PlanContext {
   readonly fileSystem: string | undefined;
   readonly space: { readonly totalBytes: number; readonly freeBytes: number } | undefined;
   /** The flags of this run as they are to be typed again. */
-  readonly flags: string;
+  readonly flags: readonly string[];
+  /** A policy decided, and not `-m` alone. */
+  readonly policy: boolean;
   readonly untagged: boolean;
   readonly graceMs: number;
   readonly uploadsOlderThanMs: number;
@@ -88,8 +90,9 @@ function header(summary: PlanSummary, context: PlanContext, style: Style): strin
 }
 
 function nothing(context: PlanContext): string[] {
+  if (context.policy) return ['  Nothing to free. The policy keeps everything (--csv says why).'];
   const more = context.untagged
-    ? 'What has a tag stays until it is deleted.'
+    ? 'What has a tag stays until it is deleted, or a policy lets it go.'
     : 'With -m, untagged manifests would go too.';
   return [`  Nothing to free. ${more}`];
 }
@@ -104,9 +107,15 @@ function frees(summary: PlanSummary, context: PlanContext, style: Style): string
   const lines = [
     style.heading(row('WOULD FREE', freed.bytes, `in ${plural(summary.files, 'file')}`)),
   ];
-  if (summary.manifests.dropped > 0) {
-    const what = `${plural(summary.manifests.dropped, 'manifest')}, ${plural(byDropped.blobs, 'blob')}`;
-    lines.push(row('  untagged manifests', byDropped.bytes, what));
+  const { tags, manifests } = summary;
+  if (tags.dropped + manifests.dropped > 0) {
+    const label = context.policy ? '  dropped images' : '  untagged manifests';
+    const parts = [
+      ...(tags.dropped > 0 ? [plural(tags.dropped, 'tag')] : []),
+      plural(manifests.dropped, 'manifest'),
+      plural(byDropped.blobs, 'blob'),
+    ];
+    lines.push(row(label, byDropped.bytes, parts.join(', ')));
   }
   if (byDeleted.blobs > 0) {
     lines.push(row('  deleted manifests', byDeleted.bytes, plural(byDeleted.blobs, 'blob')));
@@ -193,7 +202,7 @@ function closing(summary: PlanSummary, context: PlanContext): string[] {
   if (planFile !== undefined) {
     return [`${took}${written} To do this:`, `  regsweep sweep ${shellWord(planFile)}`];
   }
-  const flags = context.flags === '' ? '' : ` ${context.flags}`;
+  const flags = context.flags.map((word) => ` ${shellWord(word)}`).join('');
   const plan = `  regsweep plan ${shellWord(context.root)}${flags} -o plan.ndjson &&`;
   const sweep = 'regsweep sweep plan.ndjson';
   // Broken after `&&` it can be pasted all the same.

@@ -1,0 +1,78 @@
+import { actionsOf } from '../plan/actions.js';
+import { surveyStore } from '../plan/derive.js';
+import type { Survey } from '../plan/derive.js';
+import { collectGarbage } from '../plan/garbage.js';
+import type { Garbage, GarbageOptions } from '../plan/garbage.js';
+import { summarize } from '../plan/summary.js';
+import type { PlanSummary } from '../plan/summary.js';
+import type { StoreIndex } from '../graph/store-index.js';
+import { dropNothing } from '../policy/decisions.js';
+import type { PlanDecisions } from '../policy/decisions.js';
+import { dropDeadTags, dropUntagged } from '../policy/untagged.js';
+import type { PolicyOutcome } from './decider.js';
+import type { PolicyChoice } from './policy-choice.js';
+import { limitForeign, refuseWithoutRepositories } from './refusals.js';
+import type { Session } from './session.js';
+
+/** What a plan goes by, read and checked. */
+export interface PlanSettings extends Omit<GarbageOptions, 'orphansOnly'> {
+  readonly choice: PolicyChoice;
+  readonly dropsDeadTags: boolean;
+  readonly diskIsAuthority: boolean;
+}
+
+/** A plan and everything that it was made of. */
+export interface MadePlan {
+  readonly survey: Survey<PlanDecisions>;
+  readonly garbage: Garbage;
+  readonly summary: PlanSummary;
+  readonly options: GarbageOptions;
+  /** What a policy was told and decided, where there is one. */
+  readonly outcome: PolicyOutcome | undefined;
+}
+
+/** Surveys a store under a policy, and measures what goes. @throws AppError `refused` */
+export async function makePlan(session: Session, settings: PlanSettings): Promise<MadePlan> {
+  const { choice } = settings;
+  const drops = choice.policy !== undefined ? 'a policy' : choice.untagged ? '-m' : undefined;
+  const orphansOnly = limitForeign(session.root, drops, settings.diskIsAuthority);
+  const options = { ...settings, orphansOnly };
+  const scan = { ...session.scan, tagTimes: choice.policy !== undefined };
+  let outcome: PolicyOutcome | undefined;
+  const decide = await chooseDecide(session, settings, (found) => {
+    outcome = found;
+  });
+  const survey = await surveyStore(scan, decide);
+  refuseWithoutRepositories(survey, session.shownAs);
+  const garbage = await collectGarbage(scan, survey, options);
+  const summary = summarize(survey, garbage, actionsOf(survey, garbage));
+  return { survey, garbage, summary, options, outcome };
+}
+
+type Decide = (index: StoreIndex) => Promise<PlanDecisions>;
+
+/** How a run decides; the language and its parts are loaded where a policy needs them. */
+async function chooseDecide(
+  session: Session,
+  settings: PlanSettings,
+  tell: (outcome: PolicyOutcome) => void,
+): Promise<Decide> {
+  const { choice, nowMs, graceMs } = settings;
+  const { policy } = choice;
+  const withDead = (index: StoreIndex, decisions: PlanDecisions): PlanDecisions => {
+    if (settings.dropsDeadTags) dropDeadTags(index, decisions);
+    return decisions;
+  };
+  if (policy === undefined) {
+    const decide = choice.untagged ? dropUntagged : dropNothing;
+    return (index) => Promise.resolve(withDead(index, decide(index, settings)));
+  }
+  const { Decider } = await import('./decider.js');
+  const decider = new Decider(session, { policy, choice, nowMs, graceMs });
+  await decider.readLogs();
+  return async (index) => {
+    const outcome = await decider.decide(index);
+    tell(outcome);
+    return withDead(index, outcome.decisions);
+  };
+}

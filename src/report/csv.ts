@@ -1,0 +1,52 @@
+import type { TagRow } from '../plan/tag-rows.js';
+import { escapeName, escapeText } from './escape.js';
+
+const HEADER = [
+  'repository',
+  'tag',
+  'digest',
+  'pushed',
+  'created',
+  'pulled',
+  'decision',
+  'policy',
+  'rule',
+  'reason',
+  'all_reasons',
+];
+
+/** Tags, and manifests without one, as CSV (RFC 4180): a row each, whole names, ISO 8601 times. */
+export function* tagsCsv(rows: readonly TagRow[]): Generator<string> {
+  yield line(HEADER);
+  for (const row of rows) {
+    const [reason = ''] = row.reasons;
+    yield line([
+      escapeName(row.repository),
+      escapeName(row.tag ?? ''),
+      row.digest ?? '',
+      timeOf(row.pushedMs),
+      timeOf(row.createdMs),
+      timeOf(row.pulledMs),
+      row.decision,
+      escapeText(row.policy ?? ''),
+      escapeText(row.rule ?? ''),
+      escapeText(reason),
+      escapeText(row.reasons.join('; ')),
+    ]);
+  }
+}
+
+function timeOf(timeMs: number | undefined): string {
+  if (timeMs === undefined || Math.abs(timeMs) > 8.64e15) return '';
+  return new Date(timeMs).toISOString();
+}
+
+function line(cells: readonly string[]): string {
+  return `${cells.map(cell).join(',')}\r\n`;
+}
+
+/** A spreadsheet takes a cell that begins like a formula for one, so such a cell gets a prefix. */
+function cell(text: string): string {
+  const safe = /^[=+\-@]/.test(text) ? `'${text}` : text;
+  return /[",]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+}
