@@ -24,6 +24,8 @@ import type { Pin, ReverseIndex, StoreIndex } from './store-index.js';
 export interface Decisions {
   /** By tag: 1 where the tag is dropped. */
   readonly tagDropped: Uint8Array;
+  /** By tag: 1 where it stays though it follows a subject that goes. */
+  readonly tagProtected: Uint8Array;
   /** By revision: 1 where it may go. */
   readonly revisionDroppable: Uint8Array;
 }
@@ -61,6 +63,7 @@ export function computeLiveness(index: StoreIndex, decisions: Decisions): Livene
 export function keepEverything(index: StoreIndex): Decisions {
   return {
     tagDropped: new Uint8Array(index.tags.digest.length),
+    tagProtected: new Uint8Array(index.tags.digest.length),
     revisionDroppable: new Uint8Array(index.revisions.digest.length),
   };
 }
@@ -157,7 +160,8 @@ class Walk {
   /** A tag is a root, unless the policy drops it or it follows a subject. */
   #startTag(tag: number): void {
     if (this.#decisions.tagDropped[tag] === 1) return;
-    const subject = this.#subjectOf(tag);
+    const isProtected = this.#decisions.tagProtected[tag] === 1;
+    const subject = isProtected ? undefined : this.#subjectOf(tag);
     if (subject === undefined) {
       this.#keepTag(tag);
       return;

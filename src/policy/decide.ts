@@ -88,8 +88,11 @@ class Drops {
   }
 
   apply(tags: ReadonlyMap<number, Decided>, untagged: ReadonlyMap<number, Decided>): void {
-    const { tagDropped, revisionDroppable } = this.decisions;
-    for (const [tag, { decision }] of tags) if (decision === 'drop') tagDropped[tag] = 1;
+    const { tagDropped, tagProtected, revisionDroppable } = this.decisions;
+    for (const [tag, { decision }] of tags) {
+      if (decision === 'drop') tagDropped[tag] = 1;
+      if (decision === 'protect') tagProtected[tag] = 1;
+    }
     this.#dropTagged();
     for (const [entry, { decision, named }] of untagged) {
       if (decision !== 'drop') continue;

@@ -92,7 +92,7 @@ function header(summary: PlanSummary, context: PlanContext, style: Style): strin
 function nothing(context: PlanContext): string[] {
   if (context.policy) return ['  Nothing to free. The policy keeps everything (--csv says why).'];
   const more = context.untagged
-    ? 'What has a tag stays until it is deleted, or a policy lets it go.'
+    ? 'Tags stay unless they are deleted, or a policy lets them go.'
     : 'With -m, untagged manifests would go too.';
   return [`  Nothing to free. ${more}`];
 }

@@ -25,10 +25,14 @@ function decisionsOf(index: StoreIndex, actions: readonly Action[]): Decisions {
     const entry = findRevision(index, repository, digest);
     if (entry >= 0) decisions.revisionDroppable[entry] = 1;
   }
+  // A tag that the plan does not name stays, whomever it follows.
+  decisions.tagProtected.fill(1);
   if (tags.size === 0) return decisions;
   for (let tag = 0; tag < decisions.tagDropped.length; tag++) {
     const place = tagPlace(index, tag);
-    if (tags.has(`${place.repository}:${place.tag}`)) decisions.tagDropped[tag] = 1;
+    if (!tags.has(`${place.repository}:${place.tag}`)) continue;
+    decisions.tagDropped[tag] = 1;
+    decisions.tagProtected[tag] = 0;
   }
   return decisions;
 }
@@ -72,8 +76,8 @@ export async function checkBlobs(
   actions: readonly Action[],
 ): Promise<void> {
   const survey = await surveyStore(scan, (index) => {
-    const { tagDropped } = decisionsOf(index, actions);
-    return { ...keepEverything(index), tagDropped };
+    const { tagDropped, tagProtected } = decisionsOf(index, actions);
+    return { ...keepEverything(index), tagDropped, tagProtected };
   });
   refuseBlind(survey);
   const changed = changeSince(survey, header, actions);

@@ -4,22 +4,15 @@ import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { AppError } from '../../src/fs/errors.ts';
-import { makeReadFs } from '../../src/fs/node-fs.ts';
-import { PLAN_FORMAT, planLines } from '../../src/plan/plan-file.ts';
-import { parsePlan } from '../../src/plan/read-plan.ts';
 import type { Plan } from '../../src/plan/read-plan.ts';
-import { survivorsOf } from '../../src/plan/survivors.ts';
-import { openRoot } from '../../src/scan/root.ts';
-import { Runner } from '../../src/scan/runner.ts';
-import { runSweep } from '../../src/sweep/sweep.ts';
 import type { SweepResult } from '../../src/sweep/sweep.ts';
 import { HOUR, NOW, shapes, without } from '../support/arbitraries.ts';
 import { damageStore } from '../support/damage.ts';
 import type { Injury } from '../support/damage.ts';
 import { generateStore } from '../support/generate.ts';
+import { planInProcess, sweepInProcess } from '../support/in-process.ts';
 import { liveBlobs } from '../support/oracle.ts';
 import { createPrng } from '../support/prng.ts';
-import { planStore } from '../support/survey.ts';
 import type { PlanOptions } from '../support/survey.ts';
 import { makeFolder, treeOf } from '../support/sweep.ts';
 
@@ -42,57 +35,6 @@ const settings = fc.record({
 });
 const seeds = fc.integer({ min: 1, max: 0x7fffffff });
 
-/** The plan of a store, through its file's text, as a sweep would be given it. */
-async function plan(root: string, options: PlanOptions): Promise<{ plan: Plan; blind: boolean }> {
-  const { survey, actions } = await planStore(nodeFs, root, options);
-  const base = `${root}/docker/registry/v2`;
-  const { dev, ino } = nodeFs.statSync(base, { bigint: true });
-  const header = {
-    kind: 'header',
-    format: PLAN_FORMAT,
-    tool: 'regsweep test',
-    created: new Date().toISOString(),
-    root: base,
-    dev: Number(dev),
-    ino: String(ino),
-    policyHash: '',
-    policy: '',
-    options: {
-      graceMs: 0,
-      uploadsOlderThanMs: 0,
-      orphansOnly: false,
-      writeOff: [],
-      allowMounts: [],
-    },
-    counts: {},
-    survivors: survivorsOf(survey.index, actions),
-  } as const;
-  const text = [...planLines(header, actions, 0)].join('');
-  return { plan: parsePlan(text, 'plan'), blind: survey.blind.length > 0 };
-}
-
-async function sweep(root: string, toDo: Plan): Promise<SweepResult> {
-  const fs = makeReadFs();
-  const found = await openRoot(fs, root, { env: {}, allowMounts: [] });
-  const runner = new Runner({ fs, threads: 0 });
-  const scan = { base: found.base, fs, runner, writeOff: [], tagTimes: false };
-  return await runSweep({
-    plan: toDo,
-    fs,
-    root: found,
-    scan,
-    devices: [],
-    threads: 1,
-    linksOnly: false,
-    undo: undefined,
-    stop: new Int32Array(new SharedArrayBuffer(4)),
-    assertStopped: () => Promise.resolve(),
-    confirm: () => Promise.resolve(true),
-    onAction: () => undefined,
-    onProgress: () => undefined,
-  });
-}
-
 /** Plans, sweeps, looks, and does both again. Returns what is not as it should be. */
 async function check(
   root: string,
@@ -100,11 +42,11 @@ async function check(
 ): Promise<object> {
   const before = treeOf(root);
   const opinion = liveBlobs(nodeFs, root, options);
-  const { plan: toDo, blind } = await plan(root, options);
+  const { plan: toDo, blind } = await planInProcess(root, options);
   const blobs = toDo.actions.filter(({ kind }) => kind === 'blob').length;
   let result: SweepResult;
   try {
-    result = await sweep(root, toDo);
+    result = await sweepInProcess(root, toDo);
   } catch (error) {
     if (!blind || !(error instanceof AppError) || error.code !== 'refused') throw error;
     totals.refused++;
@@ -120,8 +62,8 @@ async function check(
   const changed = [...after]
     .filter(([path, what]) => before.get(path) !== what)
     .map(([path]) => path);
-  const again = await plan(root, options);
-  const rerun = await sweep(root, toDo);
+  const again = await planInProcess(root, options);
+  const rerun = await sweepInProcess(root, toDo);
   const untouched = missing(after, treeOf(root));
   totals.stores++;
   totals.planned += blobs;

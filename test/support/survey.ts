@@ -3,6 +3,7 @@ import { makeReadFs } from '../../src/fs/node-fs.ts';
 import type { NodeLikeFs } from '../../src/fs/node-fs.ts';
 import type { ReadFs } from '../../src/fs/read-fs.ts';
 import { digestText } from '../../src/graph/store-index.ts';
+import type { StoreIndex } from '../../src/graph/store-index.ts';
 import type { Action } from '../../src/plan/action.ts';
 import { actionsOf } from '../../src/plan/actions.ts';
 import { surveyStore } from '../../src/plan/derive.ts';
@@ -11,6 +12,11 @@ import { collectGarbage } from '../../src/plan/garbage.ts';
 import type { Garbage } from '../../src/plan/garbage.ts';
 import { dropNothing } from '../../src/policy/decisions.ts';
 import type { PlanDecisions } from '../../src/policy/decisions.ts';
+import { decideByPolicy } from '../../src/policy/decide.ts';
+import type { PullCoverage } from '../../src/policy/facts.ts';
+import type { Policy } from '../../src/policy/model.ts';
+import { factsOfStore, NO_EVIDENCE } from '../../src/policy/store-facts.ts';
+import type { StoreEvidence } from '../../src/policy/store-facts.ts';
 import { dropUntagged } from '../../src/policy/untagged.ts';
 import { Runner } from '../../src/scan/runner.ts';
 import type { RunnerOptions } from '../../src/scan/runner.ts';
@@ -26,6 +32,12 @@ export interface PlanOptions {
   /** Milliseconds since 1970; by default the clock's. */
   readonly now?: number;
   readonly orphansOnly?: boolean;
+  /** Decides instead of `untagged`. */
+  readonly policy?: Policy;
+  /** What the policy is told besides the times of push. */
+  readonly evidence?: (index: StoreIndex) => Partial<StoreEvidence>;
+  readonly pulls?: PullCoverage;
+  readonly digestFiles?: ReadonlyMap<string, readonly string[]>;
   /** Below `docker/registry/v2`. */
   readonly writeOff?: readonly string[];
   /** Put between the file system and its reader: a shuffled or a failing listing. */
@@ -70,7 +82,7 @@ export async function planStore(
     fs: read,
     runner,
     writeOff: options.writeOff ?? [],
-    tagTimes: false,
+    tagTimes: options.policy !== undefined,
   };
   const settings = {
     nowMs: options.now ?? Date.now(),
@@ -79,14 +91,24 @@ export async function planStore(
     orphansOnly: options.orphansOnly ?? false,
   };
   try {
-    const survey = await surveyStore(scan, (index) =>
-      options.untagged === true ? dropUntagged(index, settings) : dropNothing(index),
-    );
+    const survey = await surveyStore(scan, (index) => decide(index, options, settings));
     const garbage = await collectGarbage(scan, survey, settings);
     return describePlan(survey, garbage);
   } finally {
     await runner.close();
   }
+}
+
+function decide(
+  index: StoreIndex,
+  { untagged, policy, evidence, pulls, digestFiles = new Map() }: PlanOptions,
+  settings: { readonly nowMs: number; readonly graceMs: number },
+): PlanDecisions {
+  if (policy === undefined) {
+    return untagged === true ? dropUntagged(index, settings) : dropNothing(index);
+  }
+  const facts = factsOfStore(index, { ...NO_EVIDENCE, ...evidence?.(index) });
+  return decideByPolicy(index, policy, facts, { ...settings, pulls, digestFiles });
 }
 
 function describePlan(survey: Survey<PlanDecisions>, garbage: Garbage): PlannedStore {

@@ -1,0 +1,67 @@
+/** Plans and sweeps in this process, for tests that do many: the command line only adds flags and text. */
+import nodeFs from 'node:fs';
+import { makeReadFs } from '../../src/fs/node-fs.ts';
+import { PLAN_FORMAT, planLines } from '../../src/plan/plan-file.ts';
+import { parsePlan } from '../../src/plan/read-plan.ts';
+import type { Plan } from '../../src/plan/read-plan.ts';
+import { survivorsOf } from '../../src/plan/survivors.ts';
+import { openRoot } from '../../src/scan/root.ts';
+import { Runner } from '../../src/scan/runner.ts';
+import { runSweep } from '../../src/sweep/sweep.ts';
+import type { SweepResult } from '../../src/sweep/sweep.ts';
+import { planStore } from './survey.ts';
+import type { PlanOptions } from './survey.ts';
+
+/** The plan of a store, through its file's text, as a sweep would be given it. */
+export async function planInProcess(
+  root: string,
+  options: PlanOptions,
+): Promise<{ plan: Plan; blind: boolean }> {
+  const { survey, actions } = await planStore(nodeFs, root, options);
+  const base = `${root}/docker/registry/v2`;
+  const { dev, ino } = nodeFs.statSync(base, { bigint: true });
+  const header = {
+    kind: 'header',
+    format: PLAN_FORMAT,
+    tool: 'regsweep test',
+    created: new Date().toISOString(),
+    root: base,
+    dev: Number(dev),
+    ino: String(ino),
+    policyHash: '',
+    policy: '',
+    options: {
+      graceMs: 0,
+      uploadsOlderThanMs: 0,
+      orphansOnly: false,
+      writeOff: [],
+      allowMounts: [],
+    },
+    counts: {},
+    survivors: survivorsOf(survey.index, actions),
+  } as const;
+  const text = [...planLines(header, actions, 0)].join('');
+  return { plan: parsePlan(text, 'plan'), blind: survey.blind.length > 0 };
+}
+
+export async function sweepInProcess(root: string, toDo: Plan): Promise<SweepResult> {
+  const fs = makeReadFs();
+  const found = await openRoot(fs, root, { env: {}, allowMounts: [] });
+  const runner = new Runner({ fs, threads: 0 });
+  const scan = { base: found.base, fs, runner, writeOff: [], tagTimes: false };
+  return await runSweep({
+    plan: toDo,
+    fs,
+    root: found,
+    scan,
+    devices: [],
+    threads: 1,
+    linksOnly: false,
+    undo: undefined,
+    stop: new Int32Array(new SharedArrayBuffer(4)),
+    assertStopped: () => Promise.resolve(),
+    confirm: () => Promise.resolve(true),
+    onAction: () => undefined,
+    onProgress: () => undefined,
+  });
+}
