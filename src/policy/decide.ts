@@ -154,12 +154,16 @@ class Drops {
   }
 }
 
-/** The reason that decided. */
+/** What decided: of a rule that drops, all of its fields, since all of them have to hold. */
 function reasonOf(decided: Decided | undefined): string {
   if (decided === undefined) return 'dead: names nothing';
   const reasons = decided.reasons();
-  const decisive = reasons.find(({ side }) => side === decided.decision) ?? reasons[0];
-  return decisive === undefined ? decided.decision : formatReason(decisive);
+  const [first] = reasons.filter(({ side }) => side === decided.decision);
+  if (first === undefined) return reasons.map(formatReason).join('; ');
+  return reasons
+    .filter(({ side, rule }) => side === first.side && rule === first.rule)
+    .map(formatReason)
+    .join('; ');
 }
 
 function revisionReason(

@@ -2,7 +2,16 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { existsSync, lstatSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  lstatSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -17,6 +26,8 @@ export interface RegistryOptions {
   readonly deleteEnabled?: boolean;
   /** The blob descriptor cache, off by default: it would hide what a sweep removed below a running registry. */
   readonly cache?: boolean;
+  /** A file for all that it logs, the access log too. */
+  readonly logFile?: string;
   /** Merged into the configuration, objects key by key. */
   readonly extraConfig?: ConfigTree;
 }
@@ -81,7 +92,7 @@ export async function startRegistry(options: RegistryOptions): Promise<Registry>
     const port = await freePort();
     writeFileSync(configPath, stringify(configuration(options, port)));
     try {
-      const { pid, stop } = await serve(configPath, port);
+      const { pid, stop } = await serve(configPath, port, options.logFile);
       const host = `127.0.0.1:${port}`;
       return { url: `http://${host}`, host, port, pid, configPath, root: options.root, stop };
     } catch (error) {
@@ -105,7 +116,7 @@ export async function collectGarbage(
   const stdout: Buffer[] = [];
   const stderr: Buffer[] = [];
   child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));
-  child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
+  child.stderr?.on('data', (chunk: Buffer) => stderr.push(chunk));
   const [code] = (await once(child, 'close')) as [number | null];
   const text = Buffer.concat(stdout).toString();
   return {
@@ -238,16 +249,23 @@ export function storedBlobs(root: string): Map<string, number> {
   return sizes;
 }
 
-async function serve(configPath: string, port: number): Promise<Pick<Registry, 'pid' | 'stop'>> {
+async function serve(
+  configPath: string,
+  port: number,
+  logFile: string | undefined,
+): Promise<Pick<Registry, 'pid' | 'stop'>> {
   // setpriv (util-linux) asks the kernel for a SIGKILL when this thread dies, however it dies.
   const command = ['--pdeathsig', 'KILL', 'docker-registry', 'serve', configPath];
   const child = spawn('setpriv', command, {
     env: cleanEnvironment(),
-    stdio: ['ignore', 'ignore', 'pipe'],
+    stdio: ['ignore', logFile === undefined ? 'ignore' : openSync(logFile, 'a'), 'pipe'],
   });
   running.add(child);
   let log = '';
-  child.stderr.on('data', (chunk: Buffer) => (log = (log + chunk.toString()).slice(-10_000)));
+  child.stderr?.on('data', (chunk: Buffer) => {
+    log = (log + chunk.toString()).slice(-10_000);
+    if (logFile !== undefined) appendFileSync(logFile, chunk);
+  });
   const exited = once(child, 'exit').finally(() => running.delete(child));
   const stop = async (): Promise<void> => {
     child.kill('SIGTERM');
@@ -275,7 +293,10 @@ async function answers(port: number): Promise<boolean> {
 function configuration(options: RegistryOptions, port: number): ConfigTree {
   const config = {
     version: '0.1',
-    log: { level: 'warn', accesslog: { disabled: true } },
+    log:
+      options.logFile === undefined
+        ? { level: 'warn', accesslog: { disabled: true } }
+        : { level: 'info', accesslog: { disabled: false } },
     storage: {
       filesystem: { rootdirectory: options.root },
       delete: { enabled: options.deleteEnabled ?? true },
