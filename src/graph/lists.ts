@@ -84,6 +84,13 @@ export class Bits {
     return after >>> 0 !== before >>> 0;
   }
 
+  remove(index: number): void {
+    const word = index >>> 5;
+    if (word < this.#words.length) {
+      this.#words[word] = (this.#words[word] as number) & ~(1 << (index & 31));
+    }
+  }
+
   count(): number {
     let count = 0;
     for (let word of this.#words) for (; word !== 0; word &= word - 1) count++;

@@ -119,6 +119,18 @@ export function reverseOf(index: StoreIndex): ReverseIndex {
   return reverse;
 }
 
+/** By a digest that is not sha256: the blobs behind it, in any repository. */
+export function aliasTargetsOf(index: StoreIndex): ReadonlyMap<number, readonly number[]> {
+  const targets = new Map<number, number[]>();
+  for (const { name, target } of index.aliases) {
+    if (target === undefined) continue;
+    const known = targets.get(name);
+    if (known === undefined) targets.set(name, [target]);
+    else known.push(target);
+  }
+  return targets;
+}
+
 function sourcesOf(edges: Rows): Uint32Array {
   return repositoryOfEach(edges.offsets);
 }
