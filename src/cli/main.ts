@@ -61,6 +61,8 @@ function addPlan(program: Command, state: { code: number }): void {
     .addOption(list('--protect <pattern>', 'never drop these: latest, shop/base, shop/api:v1'))
     .addOption(list('--drop <name>', 'drop shop/dead, shop/api:v1 or shop/old@sha256:...'))
     .addOption(list('--access-log <pattern>', 'logs that tell of pulls: access.log*'))
+    .option('--free <size>', 'of all this drop the least valuable first, until so much is freed')
+    .option('--what-if', 'show what --keep-last and --older-than would free, value by value')
     .option('--print-policy', 'print the policy that the flags make, and end')
     .option('--grace <duration>', 'keep interrupted pushes and untagged manifests this long', '1h')
     .option('--uploads-older-than <duration>', 'drop unfinished uploads of this age', '168h')

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { AppError, messageOf } from '../fs/errors.js';
 import { makeOutFs } from '../fs/out-fs.js';
 import { actionsOf } from '../plan/actions.js';
 import { PLAN_FORMAT, planLines } from '../plan/plan-file.js';
@@ -24,6 +25,8 @@ export interface PlanFlags extends SessionFlags, PolicyOptions {
   readonly uploadsOlderThan: string;
   readonly output?: string;
   readonly csv?: string;
+  readonly free?: string;
+  readonly whatIf?: boolean;
   readonly printPolicy?: boolean;
   readonly now?: string;
   readonly diskIsAuthority?: boolean;
@@ -55,10 +58,21 @@ async function readSettings(flags: PlanFlags): Promise<PlanSettings> {
     choice: await choosePolicy(flags),
     dropsDeadTags: flags.allow?.includes('drop-dead-tags') === true,
     diskIsAuthority: flags.diskIsAuthority === true,
+    whatIf: flags.whatIf === true,
+    goalBytes: flags.free === undefined ? undefined : await readGoal(flags.free),
     graceMs: parseDuration(flags.grace, '--grace'),
     uploadsOlderThanMs: parseDuration(flags.uploadsOlderThan, '--uploads-older-than'),
     nowMs: flags.now === undefined ? Date.now() : parseTime(flags.now, '--now'),
   };
+}
+
+async function readGoal(text: string): Promise<number> {
+  const { parseSize } = await import('../policy/size.js');
+  try {
+    return parseSize(text);
+  } catch (error) {
+    throw new AppError('usage', `--free: ${messageOf(error)}`);
+  }
 }
 
 /** Writes a file of lines, whole or not at all. */

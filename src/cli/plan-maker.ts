@@ -2,10 +2,12 @@ import { actionsOf } from '../plan/actions.js';
 import { surveyStore } from '../plan/derive.js';
 import type { Survey } from '../plan/derive.js';
 import { collectGarbage } from '../plan/garbage.js';
+import type { GoalReport } from '../plan/meet-goal.js';
 import type { Garbage, GarbageOptions } from '../plan/garbage.js';
 import { summarize } from '../plan/summary.js';
 import type { PlanSummary } from '../plan/summary.js';
 import type { StoreIndex } from '../graph/store-index.js';
+import type { WhatIf } from '../insight/what-if.js';
 import { dropNothing } from '../policy/decisions.js';
 import type { PlanDecisions } from '../policy/decisions.js';
 import { dropDeadTags, dropUntagged } from '../policy/untagged.js';
@@ -19,6 +21,10 @@ export interface PlanSettings extends Omit<GarbageOptions, 'orphansOnly'> {
   readonly choice: PolicyChoice;
   readonly dropsDeadTags: boolean;
   readonly diskIsAuthority: boolean;
+  /** Drop no more than what frees so many bytes. */
+  readonly goalBytes: number | undefined;
+  /** Foretell what simpler policies would free. */
+  readonly whatIf: boolean;
 }
 
 /** A plan and everything that it was made of. */
@@ -29,6 +35,8 @@ export interface MadePlan {
   readonly options: GarbageOptions;
   /** What a policy was told and decided, where there is one. */
   readonly outcome: PolicyOutcome | undefined;
+  readonly goal: GoalReport | undefined;
+  readonly whatIf: WhatIf | undefined;
 }
 
 /** Surveys a store under a policy, and measures what goes. @throws AppError `refused` */
@@ -37,16 +45,59 @@ export async function makePlan(session: Session, settings: PlanSettings): Promis
   const drops = choice.policy !== undefined ? 'a policy' : choice.untagged ? '-m' : undefined;
   const orphansOnly = limitForeign(session.root, drops, settings.diskIsAuthority);
   const options = { ...settings, orphansOnly };
-  const scan = { ...session.scan, tagTimes: choice.policy !== undefined };
+  const scan = { ...session.scan, tagTimes: choice.policy !== undefined || settings.whatIf };
   let outcome: PolicyOutcome | undefined;
-  const decide = await chooseDecide(session, settings, (found) => {
+  let goal: GoalReport | undefined;
+  const offer = await chooseDecide(session, settings, (found) => {
     outcome = found;
   });
-  const survey = await surveyStore(scan, decide);
+  const survey = await surveyStore(scan, async (index) => {
+    const offered = await offer(index);
+    const { goalBytes } = settings;
+    if (goalBytes === undefined) return offered;
+    const { meetGoal } = await import('../plan/meet-goal.js');
+    const lastUse = lastUseOf(index, outcome);
+    const met = await meetGoal(scan, index, offered, { ...options, goalBytes, lastUse });
+    goal = met.report;
+    return met.decisions;
+  });
   refuseWithoutRepositories(survey, session.shownAs);
   const garbage = await collectGarbage(scan, survey, options);
   const summary = summarize(survey, garbage, actionsOf(survey, garbage));
-  return { survey, garbage, summary, options, outcome };
+  const whatIf = settings.whatIf ? await foretell(survey, settings, outcome) : undefined;
+  return { survey, garbage, summary, options, outcome, goal, whatIf };
+}
+
+/** What is protected stays in every case. */
+async function foretell(
+  { index }: Survey,
+  { choice: { policy }, nowMs: now, graceMs }: PlanSettings,
+  outcome: PolicyOutcome | undefined,
+): Promise<WhatIf> {
+  const { whatIf } = await import('../insight/what-if.js');
+  const { DEFAULT_EVIDENCE } = await import('../policy/model.js');
+  const { implausibleBefore } = policy?.evidence ?? DEFAULT_EVIDENCE;
+  const decisions = outcome?.decisions;
+  return whatIf(
+    index,
+    {
+      tag: (tag) => decisions?.tagDecided(tag)?.decision === 'protect',
+      revision: (entry) => decisions?.revisionDecided(entry)?.decision === 'protect',
+    },
+    { now, implausibleBefore, graceMs },
+  );
+}
+
+/** When tags were pulled or pushed last, by what the policy was told. */
+function lastUseOf(index: StoreIndex, outcome: PolicyOutcome | undefined): (tag: number) => number {
+  const pulled = new Map<number, number>();
+  outcome?.facts.repositories.forEach(({ tags }, repository) => {
+    tags.forEach(({ pulledMs }, i) => {
+      const tag = outcome.facts.tags[repository]?.[i];
+      if (tag !== undefined && pulledMs !== undefined) pulled.set(tag, pulledMs);
+    });
+  });
+  return (tag) => Math.max(index.tags.time[tag] as number, pulled.get(tag) ?? 0);
 }
 
 type Decide = (index: StoreIndex) => Promise<PlanDecisions>;

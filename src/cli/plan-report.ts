@@ -26,7 +26,8 @@ export async function reportPlan(
   if (flags.json === true) {
     const root = displayName(session.root.root);
     const policy = settings.choice.words;
-    print(out, renderPlanJson(summary, { root, policy, seconds, warnings, refused, young }));
+    const context = { root, policy, seconds, warnings, refused, young, ...made };
+    print(out, renderPlanJson(summary, context));
     return;
   }
   if (flags.quiet === true) return;
@@ -37,9 +38,14 @@ export async function reportPlan(
     {
       root: session.shownAs,
       ...diskOf(session),
-      flags: settings.choice.flags,
+      flags: [
+        ...settings.choice.flags,
+        ...(flags.free === undefined ? [] : ['--free', flags.free]),
+      ],
       policy: settings.choice.policy !== undefined,
       untagged: settings.choice.untagged,
+      goal: made.goal,
+      whatIf: made.whatIf,
       graceMs: settings.graceMs,
       uploadsOlderThanMs: settings.uploadsOlderThanMs,
       seconds,

@@ -73,6 +73,8 @@ export async function explainPolicy(
       choice,
       dropsDeadTags: allow?.includes('drop-dead-tags') === true,
       diskIsAuthority: true,
+      goalBytes: undefined,
+      whatIf: false,
       graceMs: parseDuration(flags.grace, '--grace'),
       uploadsOlderThanMs: Infinity,
       nowMs,

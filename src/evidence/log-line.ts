@@ -4,7 +4,7 @@ import { parseJsonMessage, parseTextMessage } from './message-line.js';
 import { isWord } from './request.js';
 import type { LogLine } from './request.js';
 
-export type { LogLine, OtherLine, PullLine, Reference, Sign } from './request.js';
+export type { LogLine } from './request.js';
 
 const QUOTE = 0x22;
 const SPACE = 0x20;

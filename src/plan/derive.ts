@@ -90,6 +90,12 @@ function complete<D extends Decisions>(
   return { index, decisions, liveness, unreferenced, blind, findings };
 }
 
+/** What an index alone says under some decisions: a survey without the scan's last looks. */
+export function surveyIndex<D extends Decisions>(index: StoreIndex, decisions: D): Survey<D> {
+  const liveness = computeLiveness(index, decisions);
+  return complete(index, decisions, liveness, listUnreferenced(index, liveness));
+}
+
 function listUnreferenced(index: StoreIndex, liveness: Liveness): Uint32Array {
   const found: number[] = [];
   for (let digest = 0; digest < index.digests.size; digest++) {

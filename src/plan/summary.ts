@@ -105,7 +105,7 @@ export function summarize(
     temporaries: { dropped: garbage.temporaries.length, droppedBytes: temporaryBytes },
     emptyRepositories: garbage.repositories.size,
     freed: {
-      bytes: freed(blobs.bytes, blobs.shared) + uploadBytes + temporaryBytes,
+      bytes: freedBytesOf(garbage),
       allocatedBytes:
         freed(blobs.allocated, blobs.shared) +
         garbage.uploads.reduce((total, { allocated }) => total + allocated, 0) +
@@ -130,6 +130,12 @@ export function summarize(
     findings,
     affected: affectedTags(index, findings),
   };
+}
+
+/** Apparent bytes of data that unlinking gives back. */
+export function freedBytesOf({ blobs, uploads, temporaries }: Garbage): number {
+  const others = [...uploads, ...temporaries].reduce((total, { bytes }) => total + bytes, 0);
+  return freed(blobs.bytes, blobs.shared) + others;
 }
 
 function countActions(actions: Iterable<Action>): {

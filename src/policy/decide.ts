@@ -73,6 +73,7 @@ class Drops {
   readonly #facts: StoreFacts;
   readonly #evaluation: Evaluation;
   readonly #options: DecideOptions;
+  readonly #spokenOf = new Map<number, boolean>();
 
   constructor(
     index: StoreIndex,
@@ -143,8 +144,16 @@ class Drops {
     return ((this.#index.revisions.flags[entry] as number) & REVISION.linked) !== 0;
   }
 
+  /** Whether a policy, or a drop by name, speaks of a repository. */
   #applies(repository: number): boolean {
-    return this.#evaluation.repositories[repository]?.policy !== undefined;
+    let applies = this.#spokenOf.get(repository);
+    if (applies === undefined) {
+      const decisions = this.#evaluation.repositories[repository];
+      const all = [...(decisions?.tags ?? []), ...(decisions?.untagged ?? [])];
+      applies = decisions?.policy !== undefined || all.some(({ named }) => named);
+      this.#spokenOf.set(repository, applies);
+    }
+    return applies;
   }
 
   /** A time in the future counts as now. */
@@ -158,7 +167,7 @@ class Drops {
 function reasonOf(decided: Decided | undefined): string {
   if (decided === undefined) return 'dead: names nothing';
   const reasons = decided.reasons();
-  const [first] = reasons.filter(({ side }) => side === decided.decision);
+  const first = reasons.find(({ side }) => side === decided.decision);
   if (first === undefined) return reasons.map(formatReason).join('; ');
   return reasons
     .filter(({ side, rule }) => side === first.side && rule === first.rule)

@@ -1,5 +1,7 @@
 import type { Finding } from '../registry/finding.js';
 import { displayName } from '../fs/bytes.js';
+import type { WhatIf } from '../insight/what-if.js';
+import type { GoalReport } from '../plan/meet-goal.js';
 import type { PlanSummary } from '../plan/summary.js';
 import { safeJson } from './escape.js';
 
@@ -11,6 +13,8 @@ export interface PlanJsonContext {
   readonly warnings: readonly string[];
   readonly refused: readonly string[];
   readonly young: number;
+  readonly goal: GoalReport | undefined;
+  readonly whatIf: WhatIf | undefined;
 }
 
 /** The plan's figures as one JSON document. */
@@ -27,6 +31,8 @@ export function renderPlanJson(summary: PlanSummary, context: PlanJsonContext): 
     temporaries: summary.temporaries,
     emptyRepositories: summary.emptyRepositories,
     freed: summary.freed,
+    ...(context.goal === undefined ? {} : { free: goalJson(summary, context.goal) }),
+    ...(context.whatIf === undefined ? {} : { whatIf: whatIfJson(context.whatIf) }),
     files: summary.files,
     actions: summary.actions,
     keptByGrace: { ...summary.graced, manifests: context.young },
@@ -42,6 +48,20 @@ export function renderPlanJson(summary: PlanSummary, context: PlanJsonContext): 
     seconds: Math.round(context.seconds * 1000) / 1000,
   };
   return `${safeJson(document, 2)}\n`;
+}
+
+function goalJson(summary: PlanSummary, { steps, ...goal }: GoalReport): object {
+  return {
+    ...goal,
+    reachedBytes: summary.freed.bytes,
+    missingBytes: Math.max(0, goal.goalBytes - summary.freed.bytes),
+    steps: steps.map(({ name, bytes }) => ({ name: displayName(name), bytes })),
+  };
+}
+
+/** Bytes freed; element n is for `--keep-last n`, and for `--older-than` of n days. */
+function whatIfJson({ keepLast, olderThan }: WhatIf): object {
+  return { keepLast: [...keepLast], olderThanDays: [...olderThan] };
 }
 
 function findingJson(finding: Finding): object {

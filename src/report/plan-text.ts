@@ -1,3 +1,5 @@
+import type { WhatIf } from '../insight/what-if.js';
+import type { GoalReport } from '../plan/meet-goal.js';
 import type { PlanSummary, RepositoryRow } from '../plan/summary.js';
 import { escapeName, escapeText } from './escape.js';
 import {
@@ -10,6 +12,7 @@ import {
   nounFor,
   plural,
 } from './format.js';
+import { goalLines, whatIfLines } from './plan-goal.js';
 import { damageLines, keptLines, noteLines, refusalLines } from './plan-findings.js';
 import type { Style } from './style.js';
 import { layOutTable, shortenMiddle } from './table.js';
@@ -25,6 +28,10 @@ export interface PlanContext {
   /** A policy decided, and not `-m` alone. */
   readonly policy: boolean;
   readonly untagged: boolean;
+  /** How the goal of `--free` is met, where there is one. */
+  readonly goal: GoalReport | undefined;
+  /** What simpler policies would free, where that was asked. */
+  readonly whatIf: WhatIf | undefined;
   readonly graceMs: number;
   readonly uploadsOlderThanMs: number;
   readonly seconds: number;
@@ -47,6 +54,8 @@ export function renderPlan(summary: PlanSummary, context: PlanContext, style: St
     ...header(summary, context, style),
     ...refusalLines(context, style),
     ...body(summary, context, style),
+    ...goalLines(summary, context, style),
+    ...whatIfLines(context, style),
     ...keptLines(summary, context, style),
     ...damageLines(summary, context, style),
     ...noteLines(context, style),
