@@ -7,6 +7,7 @@ import { readPolicy } from '../policy/parse.js';
 import { formatProblem } from '../policy/problem.js';
 import { parseRepositoryName } from '../registry/reference.js';
 import { escapeText, safeJson } from '../report/escape.js';
+import { plural } from '../report/format.js';
 import { explainJson, renderExplain } from '../report/policy-text.js';
 import { makeStyle, wantsColor } from '../report/style.js';
 import type { ColorChoice } from '../report/style.js';
@@ -33,10 +34,8 @@ export async function checkPolicyFile(
   for (const doubt of doubts) print(1, `note: ${escapeText(formatProblem(file, doubt))}\n`);
   if (policy !== undefined) {
     const rules = policy.policies.reduce((total, { rules: { length } }) => total + length, 0);
-    print(
-      1,
-      `${escapeText(file)}: ${policy.policies.length} policies, ${rules} rules; no errors\n`,
-    );
+    const parts = [plural(policy.policies.length, 'policy'), plural(rules, 'rule'), 'no errors'];
+    print(1, `${escapeText(file)}: ${parts.join(', ')}\n`);
   }
   return code;
 }

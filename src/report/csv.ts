@@ -1,5 +1,6 @@
 import type { TagRow } from '../plan/tag-rows.js';
 import { escapeName, escapeText } from './escape.js';
+import { isoTime } from './format.js';
 
 const HEADER = [
   'repository',
@@ -24,9 +25,9 @@ export function* tagsCsv(rows: readonly TagRow[]): Generator<string> {
       escapeName(row.repository),
       escapeName(row.tag ?? ''),
       row.digest ?? '',
-      timeOf(row.pushedMs),
-      timeOf(row.createdMs),
-      timeOf(row.pulledMs),
+      isoTime(row.pushedMs) ?? '',
+      isoTime(row.createdMs) ?? '',
+      isoTime(row.pulledMs) ?? '',
       row.decision,
       escapeText(row.policy ?? ''),
       escapeText(row.rule ?? ''),
@@ -34,11 +35,6 @@ export function* tagsCsv(rows: readonly TagRow[]): Generator<string> {
       escapeText(row.reasons.join('; ')),
     ]);
   }
-}
-
-function timeOf(timeMs: number | undefined): string {
-  if (timeMs === undefined || Math.abs(timeMs) > 8.64e15) return '';
-  return new Date(timeMs).toISOString();
 }
 
 function line(cells: readonly string[]): string {

@@ -83,3 +83,12 @@ export function formatPercent(part: number, whole: number): string {
   if (part === 0 || part === whole) return part === 0 ? '0%' : '100%';
   return `${Math.min(99, Math.max(1, Math.round((100 * part) / whole)))}%`;
 }
+
+/** Milliseconds since 1970 as ISO 8601; undefined for what is no time. */
+export function isoTime(timeMs: number | undefined): string | undefined {
+  if (timeMs === undefined || !(Math.abs(timeMs) <= LAST_TIME_MS)) return undefined;
+  return new Date(timeMs).toISOString();
+}
+
+/** https://tc39.es/ecma262/#sec-time-values-and-time-range */
+const LAST_TIME_MS = 8.64e15;

@@ -101,7 +101,7 @@ function header(summary: PlanSummary, context: PlanContext, style: Style): strin
 function nothing(context: PlanContext): string[] {
   if (context.policy) return ['  Nothing to free. The policy keeps everything (--csv says why).'];
   const more = context.untagged
-    ? 'Tags stay unless they are deleted, or a policy lets them go.'
+    ? 'A tag stays until a policy drops it.'
     : 'With -m, untagged manifests would go too.';
   return [`  Nothing to free. ${more}`];
 }

@@ -197,12 +197,20 @@ function obstacleToTerminals(): string | undefined {
 describe('the README', () => {
   const text = readFileSync(new URL('../../README.md', import.meta.url), 'utf8');
   const blocks = [...text.matchAll(/```console\n([^]*?)```/g)].map((match) => match[1] ?? '');
+  const examples = blocks.flatMap((block) => block.split(/^(?=\$ )/m));
 
-  test('has three examples', () => {
-    expect(blocks).toHaveLength(3);
+  beforeAll(() => {
+    // A block of YAML says in its first line which file it is.
+    for (const [, name = '', yaml] of text.matchAll(/```yaml\n# (\S+)\n([^]*?)```/g)) {
+      writeFileSync(join(folder, name), yaml ?? '');
+    }
   });
 
-  test.each(blocks.map((block) => [block.slice(0, block.indexOf('\n')), block]))(
+  test('has examples', () => {
+    expect(examples.length).toBeGreaterThanOrEqual(9);
+  });
+
+  test.each(examples.map((block) => [block.slice(0, block.indexOf('\n')), block]))(
     '%s',
     (_, block) => {
       const bin = join(folder, 'bin');
