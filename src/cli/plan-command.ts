@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { AppError, messageOf } from '../fs/errors.js';
 import { makeOutFs } from '../fs/out-fs.js';
 import { actionsOf } from '../plan/actions.js';
 import { PLAN_FORMAT, planLines } from '../plan/plan-file.js';
@@ -17,7 +16,7 @@ import { choosePolicy } from './policy-choice.js';
 import type { PolicyOptions } from './policy-choice.js';
 import { openSession, runInSession } from './session.js';
 import type { SessionFlags } from './session.js';
-import { parseDuration, parseTime } from './values.js';
+import { parseDuration, parseSize, parseTime } from './values.js';
 import { readVersion } from './version.js';
 
 export interface PlanFlags extends SessionFlags, PolicyOptions {
@@ -59,20 +58,11 @@ async function readSettings(flags: PlanFlags): Promise<PlanSettings> {
     dropsDeadTags: flags.allow?.includes('drop-dead-tags') === true,
     diskIsAuthority: flags.diskIsAuthority === true,
     whatIf: flags.whatIf === true,
-    goalBytes: flags.free === undefined ? undefined : await readGoal(flags.free),
+    goalBytes: flags.free === undefined ? undefined : parseSize(flags.free, '--free'),
     graceMs: parseDuration(flags.grace, '--grace'),
     uploadsOlderThanMs: parseDuration(flags.uploadsOlderThan, '--uploads-older-than'),
     nowMs: flags.now === undefined ? Date.now() : parseTime(flags.now, '--now'),
   };
-}
-
-async function readGoal(text: string): Promise<number> {
-  const { parseSize } = await import('../policy/size.js');
-  try {
-    return parseSize(text);
-  } catch (error) {
-    throw new AppError('usage', `--free: ${messageOf(error)}`);
-  }
 }
 
 /** Writes a file of lines, whole or not at all. */

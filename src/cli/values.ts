@@ -1,32 +1,15 @@
-import { AppError } from '../fs/errors.js';
+import { about, AppError } from '../fs/errors.js';
+import { parseDuration as parseDurationOf } from '../policy/duration.js';
+import { parseSize as parseSizeOf } from '../policy/size.js';
 
-const UNIT_MS: Readonly<Record<string, number>> = {
-  w: 604_800_000,
-  d: 86_400_000,
-  h: 3_600_000,
-  m: 60_000,
-  s: 1000,
-};
-
-/**
- * A duration such as `90d`, `12h30m` or `0`, in milliseconds. Strict: units are w, d, h, m and
- * s, each at most once and in that order, and only zero goes without.
- * @throws AppError `usage`
- */
+/** A flag's duration, as the policy language writes it, in milliseconds. @throws AppError `usage` */
 export function parseDuration(text: string, flag: string): number {
-  if (text === '0') return 0;
-  const match = /^(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?$/.exec(text);
-  if (match === null || text === '') {
-    throw new AppError('usage', `${flag}: ${JSON.stringify(text)} is no duration`, [
-      'durations look like 90d, 12h30m or 45s (w, d, h, m, s); 0 needs no unit',
-    ]);
-  }
-  const total = ['w', 'd', 'h', 'm', 's'].reduce(
-    (sum, unit, i) => sum + Number(match[i + 1] ?? 0) * (UNIT_MS[unit] ?? 0),
-    0,
-  );
-  if (Number.isSafeInteger(total)) return total;
-  throw new AppError('usage', `${flag}: ${text} is longer than can be told`);
+  return about(flag, () => parseDurationOf(text));
+}
+
+/** A flag's size, as the policy language writes it, in bytes. @throws AppError `usage` */
+export function parseSize(text: string, flag: string): number {
+  return about(flag, () => parseSizeOf(text));
 }
 
 /** A point in time (ISO 8601), in milliseconds since 1970. @throws AppError `usage` */

@@ -28,3 +28,13 @@ export function errnoOf(error: unknown): string | undefined {
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** Lets an expected error say what it is about: a flag, a file. */
+export function about<T>(what: string, call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    throw new AppError(error.code, `${what}: ${error.message}`, error.hint, error.cause);
+  }
+}

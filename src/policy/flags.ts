@@ -1,5 +1,6 @@
-import { AppError } from '../fs/errors.js';
+import { about, AppError } from '../fs/errors.js';
 import { parseDuration } from './duration.js';
+import type { Duration } from './duration.js';
 import { DEFAULT_EVIDENCE, EMPTY_KEEP, FLAG_LIMITS } from './model.js';
 import type { EvidenceRules, Policy, Protection, RepositoryPolicy, Rule } from './model.js';
 import { compilePatterns } from './pattern.js';
@@ -99,10 +100,14 @@ function ruleFromFlags({
     keep: keepLast === undefined ? undefined : { ...EMPTY_KEEP, last: Number(keepLast) },
     drop: {
       always: !ages,
-      olderThan: olderThan === undefined ? undefined : parseDuration(olderThan),
-      notPulledFor: notPulledFor === undefined ? undefined : parseDuration(notPulledFor),
+      olderThan: spanOf('--older-than', olderThan),
+      notPulledFor: spanOf('--not-pulled-for', notPulledFor),
     },
   };
+}
+
+function spanOf(flag: string, text: string | undefined): Duration | undefined {
+  return text === undefined ? undefined : about(flag, () => parseDuration(text));
 }
 
 /** `latest` is a tag everywhere; `shop/api` and `shop/api:v1` name where. Patterns all. */
