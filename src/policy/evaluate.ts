@@ -79,7 +79,7 @@ export function evaluate(
   });
   for (const target of policy.drop) {
     const shown = formatTarget(target);
-    if (!found.has(shown)) notes.add(`--drop ${shown}: there is no such thing`);
+    if (!found.has(shown)) notes.add(`--drop ${shown}: nothing of that name can be pulled`);
   }
   return {
     repositories,

@@ -425,7 +425,7 @@ describe('--drop', () => {
   test('but not what is protected; and what is not there is said', async () => {
     const result = await run(yaml("'a:z', 'a:gone'", 'protect: [{ tags: [z] }]'), facts);
     expect(named(result, facts, 'protect')).toEqual(['z']);
-    expect(result.notes).toEqual(['--drop a:gone: there is no such thing']);
+    expect(result.notes).toEqual(['--drop a:gone: nothing of that name can be pulled']);
   });
 
   test('digests may be numbers to the caller', async () => {
