@@ -1,4 +1,3 @@
-import fastGlob from 'fast-glob';
 import { errnoOf } from '../fs/errors.js';
 import type { BytePath, DirectoryEntry } from '../fs/read-fs.js';
 import { REPOSITORIES, REPOSITORY_MARKS } from '../registry/layout.js';
@@ -20,15 +19,13 @@ interface Seen {
   readonly marks: Map<BytePath, string[]>;
   readonly frozen: Map<BytePath, string>;
   readonly listed: Map<BytePath, number>;
+  /** Directories to list, parents before what is in them. */
   readonly children: BytePath[];
 }
 
 /**
- * Finds the repositories: directories with `_manifests`, `_layers` or `_uploads`.
- *
- * fast-glob walks; the adapter below it is where the entries are really seen, because
- * fast-glob takes a missing directory for an empty one, and its patterns do not match every
- * name that a directory can have. Nothing below a `_` directory is walked.
+ * Finds the repositories: directories with `_manifests`, `_layers` or `_uploads`. Nothing below
+ * a `_` directory is walked.
  */
 export function discover(reader: ShardReader): Discovery {
   const seen: Seen = {
@@ -36,41 +33,19 @@ export function discover(reader: ShardReader): Discovery {
     marks: new Map(),
     frozen: new Map(),
     listed: new Map(),
-    children: [],
+    children: [''],
   };
-  fastGlob.sync('**/_*', {
-    cwd: `${reader.base}/${REPOSITORIES}`,
-    onlyDirectories: true,
-    dot: true,
-    followSymbolicLinks: false,
-    fs: { readdirSync: adapter(seen) as never },
-  });
-  // Whatever the walk passed by (a name with a newline, say) is walked here.
-  for (const child of seen.children) if (!seen.listed.has(child)) list(seen, child);
+  // Grows while it is walked.
+  for (const child of seen.children) list(seen, child);
   return { repositories: repositoriesOf(seen), empty: emptyOf(seen) };
 }
 
-function adapter(seen: Seen): (path: string) => object[] {
-  const top = `${seen.reader.base}/${REPOSITORIES}`;
-  return (path) => {
-    const below = path === top ? '' : path.slice(top.length + 1);
-    if (below.slice(below.lastIndexOf('/') + 1).startsWith('_')) return [];
-    return list(seen, below).map(({ name, kind }) => ({
-      name,
-      isDirectory: () => kind === 'directory',
-      isFile: () => kind === 'file',
-      isSymbolicLink: () => false,
-    }));
-  };
-}
-
 /** Lists one directory above or of a repository, and remembers what is in it. */
-function list(seen: Seen, below: BytePath): readonly DirectoryEntry[] {
+function list(seen: Seen, below: BytePath): void {
   const path = below === '' ? REPOSITORIES : `${REPOSITORIES}/${below}`;
   const entries = seen.reader.try(path, (absolute) => seen.reader.fs.entries(absolute)) ?? [];
   seen.listed.set(below, entries.length);
   for (const entry of entries) look(seen, below, path, entry);
-  return entries;
 }
 
 function look(seen: Seen, below: BytePath, path: BytePath, entry: DirectoryEntry): void {

@@ -10,11 +10,13 @@ export interface RunnerOptions {
   /** The compiled worker: `worker.js` beside this file. */
   readonly workerFile?: URL;
   readonly signal?: AbortSignal;
-  /** Milliseconds of inline work before workers are started; a pool costs some 70 to start. */
+  /** Milliseconds of inline work before workers are thought of; 0 starts them at once. */
   readonly inlineBudgetMs?: number;
 }
 
 const INLINE_BUDGET_MS = 60;
+/** What a pool takes to start, on an idle machine. */
+const POOL_MS = 70;
 
 /** Runs shards, inline while the store seems small and then in a pool of workers. */
 export class Runner {
@@ -32,11 +34,14 @@ export class Runner {
     shards: readonly Tasks[K]['shard'][],
   ): AsyncGenerator<Tasks[K]['facts']> {
     let next = 0;
-    while (next < shards.length && this.#runsInline()) {
+    let spentHere = 0;
+    while (next < shards.length && this.#runsInline(next, shards.length - next, spentHere)) {
       this.#throwIfStopped();
       const started = performance.now();
       const facts = runTask(this.#options.fs, task, shards[next++] as Tasks[K]['shard']);
-      this.#spentMs += performance.now() - started;
+      const took = performance.now() - started;
+      this.#spentMs += took;
+      spentHere += took;
       yield facts;
       // Signals are heard only between turns of the event loop.
       await new Promise((resolve) => setImmediate(resolve));
@@ -64,10 +69,16 @@ export class Runner {
     return this.#options.signal?.aborted === true;
   }
 
-  #runsInline(): boolean {
+  /**
+   * Inline for a while, and then as long as what is left of the task would be done before
+   * workers are up: on a busy machine a small store takes its time, and workers more of it.
+   */
+  #runsInline(done: number, left: number, spentMs: number): boolean {
     if (this.#options.threads === 0) return true;
     if (this.#pool !== undefined) return false;
-    return this.#spentMs < (this.#options.inlineBudgetMs ?? INLINE_BUDGET_MS);
+    const budget = this.#options.inlineBudgetMs ?? INLINE_BUDGET_MS;
+    if (budget === 0) return false;
+    return this.#spentMs < budget || done === 0 || (spentMs / done) * left < POOL_MS;
   }
 
   #throwIfStopped(): void {
