@@ -1,0 +1,107 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { PhaseReport } from './phases.ts';
+import type { Contestant } from './race.ts';
+import type { Store } from './stores.ts';
+import { isInstalled } from './tools.ts';
+import type { Tools } from './tools.ts';
+
+/** Where everything is that takes part. */
+export interface Place {
+  /** The project. */
+  readonly root: string;
+  /** The benchmark, compiled. */
+  readonly out: string;
+  /** A folder for what lasts as long as the run. */
+  readonly temporary: string;
+  readonly tools: Tools;
+}
+
+/** Names that ratios refer to. */
+export const FLOOR = 'floor';
+export const REFERENCE = 'docker-registry garbage-collect -m --dry-run';
+export const PLAN = 'regsweep plan -m';
+
+export function planOf(place: Place, store: Store, runs: number, threads?: number): Contestant {
+  const { blobs, orphans, untagged } = store.truth;
+  const flags = ['plan', store.root, '-m', '--registry-stopped', '--json', '--no-progress'];
+  if (threads !== undefined) flags.push('--threads', String(threads));
+  return {
+    name: threads === undefined ? PLAN : `${PLAN} --threads ${threads}`,
+    command: [process.execPath, join(place.root, 'bin/regsweep.js'), ...flags],
+    runs,
+    check(output) {
+      const plan = JSON.parse(output) as { blobs: { total: number; dropped: number } };
+      expectEqual('blobs', plan.blobs.total, blobs);
+      expectEqual('blobs that go', plan.blobs.dropped, orphans.blobs + untagged.blobs);
+    },
+  };
+}
+
+export function floorOf({ tools }: Place, store: Store, runs: number, threads: number): Contestant {
+  return {
+    name: `${FLOOR}, ${threads} threads`,
+    command: [tools.floor, `${store.root}/docker/registry/v2`, String(threads)],
+    runs,
+    check(output) {
+      const seen = JSON.parse(output) as Record<string, number>;
+      for (const kind of ['repositories', 'tags', 'manifests', 'layerLinks', 'blobs'] as const) {
+        expectEqual(`${kind} of the floor`, seen[kind], store.truth[kind]);
+      }
+    },
+  };
+}
+
+/** The plan within one process, part by part. */
+export function phasesOf(place: Place, store: Store, runs: number, rules = 0): Contestant {
+  const flags = [store.root, '2', String(rules)];
+  return {
+    name: rules === 0 ? 'phases' : 'policy',
+    command: [process.execPath, join(place.out, 'test/bench/phases.js'), ...flags],
+    runs,
+    check(output) {
+      const report = JSON.parse(output) as PhaseReport;
+      expectEqual('tags', report.tags, store.truth.tags);
+      expectEqual('blobs', report.blobs, store.truth.blobs);
+    },
+  };
+}
+
+/** What others do about the same store, once each, and what of it is not installed. */
+export function othersOf(
+  { temporary }: Place,
+  { root }: Store,
+): { readonly others: readonly Contestant[]; readonly missing: readonly string[] } {
+  const config = join(temporary, 'config.yml');
+  // JSON is YAML.
+  const storage = { filesystem: { rootdirectory: root } };
+  writeFileSync(config, JSON.stringify({ version: '0.1', storage }));
+  const commands: readonly (readonly [string, string, ...string[]])[] = [
+    ['find -type f', 'find', root, '-type', 'f'],
+    ['du -s', 'du', '-s', root],
+    [REFERENCE, 'docker-registry', 'garbage-collect', '-m', '--dry-run', config],
+  ];
+  return {
+    others: commands
+      .filter(([, program]) => isInstalled(program))
+      .map(([name, ...command]) => ({ name, command, runs: 1 })),
+    missing: commands.filter(([, program]) => !isInstalled(program)).map(([name]) => name),
+  };
+}
+
+/** What a run costs where there is next to nothing to do. */
+export function startsOf({ root }: Place, demo: string, runs: number): Contestant[] {
+  const regsweep = [process.execPath, join(root, 'bin/regsweep.js')];
+  const plan = ['plan', demo, '-m', '--registry-stopped', '--no-progress'];
+  return [
+    { name: 'node -e 0', command: [process.execPath, '-e', '0'], runs },
+    { name: 'regsweep --help', command: [...regsweep, '--help'], runs },
+    { name: 'regsweep plan -m, demo store', command: [...regsweep, ...plan], runs },
+  ];
+}
+
+function expectEqual(what: string, found: number | undefined, expected: number): void {
+  if (found !== expected) {
+    throw new Error(`${what}: ${String(found)} instead of ${expected}; nothing was measured`);
+  }
+}
