@@ -40,9 +40,19 @@ const HOUR = 3_600_000;
 const phases: Phase[] = [];
 let from = 0;
 
+interface Moment {
+  /** Milliseconds since the process began. */
+  readonly at: number;
+  readonly residentBytes: number;
+}
+
+function now(): Moment {
+  return { at: performance.now(), residentBytes: process.memoryUsage.rss() };
+}
+
 /** Ends a phase, which began where the one before ended. */
-function ended(name: string, at = performance.now()): void {
-  phases.push({ name, wall: (at - from) / 1000, residentBytes: process.memoryUsage.rss() });
+function ended(name: string, { at, residentBytes } = now()): void {
+  phases.push({ name, wall: (at - from) / 1000, residentBytes });
   from = at;
 }
 
@@ -60,14 +70,14 @@ async function makeDecide(rules: number): Promise<(index: StoreIndex) => PlanDec
 async function plan(root: string, threads: number, rules: number): Promise<PhaseReport> {
   const fs = makeReadFs();
   const runner = new Runner({ fs, threads });
-  const lastEvents = new Map<string, number>();
+  const lastEvents = new Map<string, Moment>();
   const scan = {
     base: fs.resolve(`${root}/docker/registry/v2`),
     fs,
     runner,
     writeOff: [],
     tagTimes: rules > 0,
-    onProgress: (stage: string): void => void lastEvents.set(stage, performance.now()),
+    onProgress: (stage: string): void => void lastEvents.set(stage, now()),
   };
   const decide = await makeDecide(rules);
   const builder = new IndexBuilder();

@@ -55,9 +55,10 @@ function bestOf(runs: readonly Usage[]): Usage {
   return runs.reduce((best, usage) => (usage.wall < best.wall ? usage : best));
 }
 
-/** What runs now, on a terminal only: the table is all that is kept. */
+/** Says what runs now: on a terminal in one line, elsewhere a line each. */
 export function tell(text: string): void {
   if (process.stderr.isTTY) process.stderr.write(`\r\u001b[K${text}`);
+  else if (text !== '') process.stderr.write(`${text}\n`);
 }
 
 /** Empties the page cache and the caches of inodes and names; only root may. */
