@@ -49,7 +49,9 @@ export function runMeasured(
   if (result.error !== undefined) throw result.error;
   if (result.status !== 0) {
     const told = result.stderr.slice(-1000);
-    throw new Error(`${command.join(' ')}: ended with ${result.signal ?? String(result.status)}\n${told}`);
+    throw new Error(
+      `${command.join(' ')}: ended with ${result.signal ?? String(result.status)}\n${told}`,
+    );
   }
   const usage = JSON.parse(result.output[3] ?? '') as Usage;
   return { usage, output: wantsOutput ? result.stdout : '' };
