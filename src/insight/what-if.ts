@@ -5,6 +5,7 @@ import { keepEverything } from '../graph/liveness.js';
 import type { Decisions } from '../graph/liveness.js';
 import { findRevision, NO_DIGEST } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
+import { makeMemo } from '../policy/memo.js';
 import { isBelievable, makeRanking } from '../policy/ranking.js';
 import type { TimeBounds } from '../policy/ranking.js';
 import { parseFallbackTag } from '../registry/reference.js';
@@ -102,6 +103,7 @@ function findCandidates(
 function rankOf(index: StoreIndex, { isTag, item }: Candidates, bounds: TimeBounds): Float64Array {
   const { start, name, digest, time } = index.tags;
   const rank = new Float64Array(name.length);
+  const memo = makeMemo();
   for (let repository = 0; repository < index.repositories.length; repository++) {
     const places: number[] = [];
     const end = start[repository + 1] as number;
@@ -114,7 +116,7 @@ function rankOf(index: StoreIndex, { isTag, item }: Candidates, bounds: TimeBoun
       pushedMs: time[tag],
       fallback: false,
     }));
-    makeRanking(facts, bounds)
+    makeRanking(facts, bounds, memo)
       .sorted('pushed', 'pushed')
       .forEach((at, i) => {
         rank[places[at] as number] = i + 1;

@@ -1,4 +1,6 @@
 import type { TagFacts } from './facts.js';
+import { remembered } from './memo.js';
+import type { Memo } from './memo.js';
 import type { RepositoryPolicy } from './model.js';
 import { matchesSet } from './pattern.js';
 
@@ -6,25 +8,28 @@ import { matchesSet } from './pattern.js';
  * Which tags each rule speaks for: by rule, the tags' indexes. A tag that an exclusive rule takes
  * is the first such rule's alone, for its votes and for its counts. Fallback tags are nobody's.
  */
-export function claimTags(policy: RepositoryPolicy, tags: readonly TagFacts[]): number[][] {
-  const { rules } = policy;
-  const members: number[][] = rules.map(() => []);
-  const matched: number[] = [];
+export function claimTags(
+  policy: RepositoryPolicy,
+  tags: readonly TagFacts[],
+  memo: Memo,
+): number[][] {
+  const known = remembered(memo.claims, policy, () => new Map<string, readonly number[]>());
+  const members: number[][] = policy.rules.map(() => []);
   for (let tag = 0; tag < tags.length; tag++) {
     const facts = tags[tag];
     if (facts === undefined || facts.fallback) continue;
-    matched.length = 0;
-    for (let i = 0; i < rules.length; i++) {
-      const rule = rules[i];
-      if (rule === undefined || !matchesSet(rule.tags, facts.name)) continue;
-      if (rule.exclusive) {
-        matched.length = 0;
-        matched.push(i);
-        break;
-      }
-      matched.push(i);
-    }
-    for (const i of matched) members[i]?.push(tag);
+    const rules = remembered(known, facts.name, () => rulesFor(policy, facts.name));
+    for (const i of rules) members[i]?.push(tag);
   }
   return members;
+}
+
+function rulesFor({ rules }: RepositoryPolicy, name: string): number[] {
+  const matched: number[] = [];
+  for (const [i, rule] of rules.entries()) {
+    if (!matchesSet(rule.tags, name)) continue;
+    if (rule.exclusive) return [i];
+    matched.push(i);
+  }
+  return matched;
 }

@@ -6,6 +6,7 @@ import { speak } from './court.js';
 import type { Case, Court } from './court.js';
 import type { Decided, Reason, RepositoryFacts } from './facts.js';
 import { makeGroups } from './groups.js';
+import type { Memo } from './memo.js';
 import { clocksOf } from './model.js';
 import type { RepositoryPolicy, Rule } from './model.js';
 import type { Pulls } from './pulls.js';
@@ -22,6 +23,7 @@ export interface TagSettings {
   readonly reset: string | undefined;
   /** Called with each rule that was refused because of it. */
   readonly refused: (rule: Rule) => void;
+  readonly memo: Memo;
 }
 
 /** What a policy's rules make of a repository's tags, before protection; index by index. */
@@ -30,11 +32,11 @@ export function decideTags(
   { tags }: RepositoryFacts,
   settings: TagSettings,
 ): Decided[] {
-  const { bounds, calendar, pulls } = settings;
+  const { bounds, calendar, pulls, memo } = settings;
   const ballot = makeBallot(policy.name, tags.length);
-  const ranking = makeRanking(tags, bounds);
+  const ranking = makeRanking(tags, bounds, memo);
   const court: Court = { now: bounds.now, ranking, calendar, pulls, ballot };
-  claimTags(policy, tags).forEach((members, i) => {
+  claimTags(policy, tags, memo).forEach((members, i) => {
     const rule = policy.rules[i];
     if (rule === undefined || members.length === 0) return;
     hearRule({ court, rule, members, groups: makeGroups(rule, members, ranking) }, settings);

@@ -13,6 +13,7 @@ import type {
   RepositoryFacts,
 } from './facts.js';
 import { checkLimits } from './limits.js';
+import { makeMemo } from './memo.js';
 import type { Policy, RepositoryPolicy, Rule } from './model.js';
 import { compareText } from './natural.js';
 import { matchesSet } from './pattern.js';
@@ -55,6 +56,7 @@ export function evaluate(
   const pulls = { now, coverage: options.pulls, missing };
   const notes = new Set<string>();
   const found = new Set<string>();
+  const memo = makeMemo();
   const refusedRules: RefusedRule[] = [];
   const shieldOptions: ShieldOptions = {
     digestFiles: options.digestFiles ?? new Map(),
@@ -68,6 +70,7 @@ export function evaluate(
       bounds,
       calendar,
       pulls,
+      memo,
       reset: window && describeWindow(window),
       refused: (rule) => {
         if (own && window)

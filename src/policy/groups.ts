@@ -36,6 +36,10 @@ export function makeGroups(
     numbers.set(key, labels.length);
     return labels.push(label) - 1;
   };
+  if (rule.groupBy === undefined && !needsVersion) {
+    for (const tag of members) counted[tag] = 0;
+    return { counted, whole, labels: [''], size: 1, strays };
+  }
   for (const tag of members) {
     const group = rule.groupBy === undefined ? '' : ranking.grouped(rule.groupBy, tag);
     if (group === undefined) {

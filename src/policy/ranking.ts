@@ -1,4 +1,6 @@
 import type { TagFacts } from './facts.js';
+import { remembered } from './memo.js';
+import type { Memo } from './memo.js';
 import type { Clock, Order } from './model.js';
 import { compareNatural } from './natural.js';
 import type { Grouping } from './pattern.js';
@@ -35,13 +37,13 @@ export interface Ranking {
   readonly times: Readonly<Record<Clock, Float64Array>>;
   readonly flaw: (clock: Clock, tag: number) => string;
   readonly version: (tag: number) => Version | undefined;
-  /** By tag: its group. Worked out once for all rules with this expression: a match takes 1 µs. */
+  /** By tag: its group. */
   readonly grouped: (grouping: Grouping, tag: number) => string | undefined;
   /** Tags that can be ranked, the newest or highest first; `clock` breaks ties. */
   readonly sorted: (order: Order, clock: Clock) => Int32Array;
 }
 
-export function makeRanking(tags: readonly TagFacts[], bounds: TimeBounds): Ranking {
+export function makeRanking(tags: readonly TagFacts[], bounds: TimeBounds, memo: Memo): Ranking {
   const raw = (clock: Clock, tag: number): number | undefined =>
     clock === 'pushed' ? tags[tag]?.pushedMs : tags[tag]?.createdMs;
   const believed = (clock: Clock): Float64Array => {
@@ -53,13 +55,20 @@ export function makeRanking(tags: readonly TagFacts[], bounds: TimeBounds): Rank
     return times;
   };
   const times = { pushed: believed('pushed'), created: believed('created') };
-  const version = makeVersions(tags);
+  const version = (tag: number): Version | undefined => {
+    const name = tags[tag]?.name ?? '';
+    return remembered(memo.versions, name, () => parseVersion(name) ?? null) ?? undefined;
+  };
   const sorts = new Map<string, Int32Array>();
   return {
     tags,
     times,
     version,
-    grouped: makeGrouped(tags),
+    grouped: (grouping, tag) => {
+      const groups = remembered(memo.groups, grouping.text, () => new Map<string, string | null>());
+      const name = tags[tag]?.name ?? '';
+      return remembered(groups, name, () => grouping.groupOf(name) ?? null) ?? undefined;
+    },
     flaw: (clock, tag) => flawOf(raw(clock, tag), bounds) ?? '',
     sorted: (order, clock) => {
       const key = `${order}/${clock}`;
@@ -69,34 +78,6 @@ export function makeRanking(tags: readonly TagFacts[], bounds: TimeBounds): Rank
       sorts.set(key, made);
       return made;
     },
-  };
-}
-
-/** Reads a version once, and only when it is asked for: most policies ask for none. */
-function makeVersions(tags: readonly TagFacts[]): (tag: number) => Version | undefined {
-  const versions: (Version | null | undefined)[] = [];
-  return (tag) => {
-    const known = versions[tag];
-    if (known !== undefined) return known ?? undefined;
-    const made = parseVersion(tags[tag]?.name ?? '');
-    versions[tag] = made ?? null;
-    return made;
-  };
-}
-
-function makeGrouped(tags: readonly TagFacts[]): Ranking['grouped'] {
-  const byText = new Map<string, (string | null | undefined)[]>();
-  return (grouping, tag) => {
-    let known = byText.get(grouping.text);
-    if (known === undefined) {
-      known = Array.from({ length: tags.length });
-      byText.set(grouping.text, known);
-    }
-    const group = known[tag];
-    if (group !== undefined) return group ?? undefined;
-    const made = grouping.groupOf(tags[tag]?.name ?? '');
-    known[tag] = made ?? null;
-    return made;
   };
 }
 

@@ -18,6 +18,8 @@ export interface Repository {
   readonly name: string;
   /** Revision links, by the name of their directory, with the link's mtime in ms. */
   readonly revisions: Map<string, number>;
+  /** Those of `revisions` in whose link's place is no file. */
+  readonly oddRevisions: Set<string>;
   /** Revision directories without a link: what API DELETE leaves. */
   readonly deleted: Set<string>;
   readonly tags: Map<string, Tag>;
@@ -124,6 +126,7 @@ function readRevisions(
       continue;
     }
     repository.revisions.set(entry.digest, (link ?? disk.stat(entry.path))?.mtimeMs ?? Infinity);
+    if (link && !link.isFile()) repository.oddRevisions.add(entry.digest);
     // A file or a symlink in the directory's place: its name is believed, and nothing beside it is lost.
     if (!disk.isDirectory(entry.path)) repository.unreadable = true;
     readAlias(disk, entry, repository, aliases);
@@ -210,6 +213,7 @@ function readRepository(
   const repository: Repository = {
     name,
     revisions: new Map(),
+    oddRevisions: new Set(),
     deleted: new Set(),
     tags: new Map(),
     layers: new Map(),

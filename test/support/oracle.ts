@@ -145,7 +145,8 @@ class Oracle {
     const hasTag = tags.some(([name]) => !FALLBACK_TAG.test(name));
     const everything = !this.options.untagged || !hasTag || state.tainted;
     for (const [digest, mtimeMs] of repository.revisions) {
-      if (everything || this.young(mtimeMs)) this.addRoot(state, digest);
+      const odd = repository.oddRevisions.has(digest);
+      if (everything || odd || this.young(mtimeMs)) this.addRoot(state, digest);
     }
     for (const digest of this.layerRevisions.get(repository) ?? []) {
       if (everything || this.young(repository.layers.get(digest) ?? 0)) this.addRoot(state, digest);
