@@ -2,6 +2,7 @@ import nodeFs from 'node:fs';
 import os from 'node:os';
 import * as fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
+import { parseFallbackTag } from '../../src/registry/reference.ts';
 import { NOW, askOracle, inMemory, shapes, shuffled, without } from '../support/arbitraries.ts';
 import { DAMAGE_KINDS, REAL_DAMAGE_KINDS, damageStore } from '../support/damage.ts';
 import type { Injury } from '../support/damage.ts';
@@ -101,9 +102,13 @@ describe('on healthy stores', () => {
         const before = await planStore(fs, root, { now, untagged });
         const prng = createPrng(seed);
         const { index } = before.survey;
-        // A first tag ends the protection of a repository that has none, and so is left out.
-        const repositories = index.tags.repository.map(Number);
-        const repository = index.repositories[prng.pick([...repositories])] as string;
+        // A first tag ends the protection of a repository that has none, or none but fallback
+        // tags, and so is left out.
+        const repositories = [...index.tags.repository].filter(
+          (_, tag) => parseFallbackTag(index.tags.name[tag] as string) === undefined,
+        );
+        fc.pre(repositories.length > 0);
+        const repository = index.repositories[prng.pick(repositories)] as string;
         new StoreBuilder(fs, root).tag(repository, 'one-more', prng.pick(sorted(before.present)));
         const after = await planStore(fs, root, { now, untagged });
         expect([...without(after.planned, before.planned)]).toEqual([]);
