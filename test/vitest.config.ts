@@ -7,7 +7,8 @@ export default defineConfig({
     globalSetup: ['test/support/global-setup.ts'],
     // Two cores: more workers would only take turns.
     maxWorkers: 2,
-    testTimeout: 60_000,
+    // Generous: machines of CI are slow at times, and a test that hangs ends all the same.
+    testTimeout: 180_000,
     hookTimeout: 120_000,
     reporters: ['default'],
   },
