@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { AppError } from '../fs/errors.js';
 import { readAccessTimes } from '../evidence/access-times.js';
 import { CreatedTimes } from '../evidence/created.js';
-import { pullsOf } from '../evidence/pulls.js';
+import { newest, pullsOf } from '../evidence/pulls.js';
 import type { LogEvidence } from '../evidence/read-logs.js';
 import { digestText, eachOf, reverseOf } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
@@ -137,11 +137,6 @@ export class Decider {
 
 const NO_PULLS =
   'the policy asks when images were pulled, and nothing was given that tells: nothing goes by it (--access-log)';
-
-function newest(a: number | undefined, b: number | undefined): number | undefined {
-  if (a === undefined || b === undefined) return a ?? b;
-  return Math.max(a, b);
-}
 
 /** When tags were pulled by the logs; a pull of an index's child is one of the index. */
 function loggedPulls(index: StoreIndex, logs: LogEvidence): StoreEvidence['pulledMs'] {

@@ -163,17 +163,14 @@ function allowOption(): Option {
   );
   const choices = ['drop-dead-tags', 'reset-times'];
   return option.choices(choices).argParser((value: string, before: string[] | undefined) => {
-    if (choices.includes(value)) return [...(before ?? []), value];
+    if (choices.includes(value)) return collect(value, before);
     throw new InvalidArgumentError(`Allowed choices are ${choices.join(', ')}.`);
   });
 }
 
 /** An option that may be given several times. */
 function list(flags: string, description: string): Option {
-  return new Option(flags, description).argParser((value: string, before: string[] | undefined) => [
-    ...(before ?? []),
-    value,
-  ]);
+  return new Option(flags, description).argParser(collect);
 }
 
 function colorOption(): Option {
@@ -182,7 +179,7 @@ function colorOption(): Option {
     .default('auto');
 }
 
-function collect(value: string, before: string[]): string[] {
+function collect(value: string, before: string[] = []): string[] {
   return [...before, value];
 }
 

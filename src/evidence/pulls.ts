@@ -28,7 +28,8 @@ export function pullsOf(
   return (tag, digest) => newest(pulls.pulledMs(repository, tag), times.get(digest));
 }
 
-function newest(a: number | undefined, b: number | undefined): number | undefined {
+/** The later of two times that may not be known. */
+export function newest(a: number | undefined, b: number | undefined): number | undefined {
   if (a === undefined || b === undefined) return a ?? b;
   return Math.max(a, b);
 }

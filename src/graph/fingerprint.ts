@@ -1,4 +1,4 @@
-import { REVISION } from '../scan/facts.js';
+import { isLinked } from './store-index.js';
 import type { StoreIndex } from './store-index.js';
 
 /** What is left out of a fingerprint: the things that a plan removes, by place or digest. */
@@ -29,7 +29,7 @@ export function fingerprintOf(index: StoreIndex, leftOut: LeftOut): string {
   }
   const hashOf = (digest: number): number => digestHashes[digest] ?? 0;
   revisions.digest.forEach((digest, entry) => {
-    if (((revisions.flags[entry] as number) & REVISION.linked) === 0) return;
+    if (!isLinked(index, entry)) return;
     if (leftOut.revisions(entry)) return;
     const repository = names[revisions.repository[entry] as number] as number;
     sum.add(2, mix(repository, hashOf(digest)), hashOfNumber(revisions.time[entry] as number));

@@ -1,6 +1,6 @@
-import { READ, REVISION } from '../scan/facts.js';
+import { READ } from '../scan/facts.js';
 import type { Liveness } from './liveness.js';
-import { NO_DIGEST } from './store-index.js';
+import { isLinked, NO_DIGEST } from './store-index.js';
 import type { StoreIndex } from './store-index.js';
 
 export interface LayerNeeds {
@@ -101,7 +101,7 @@ class Reach {
     };
     const end = revisions.start[repository + 1] as number;
     for (let entry = revisions.start[repository] as number; entry < end; entry++) {
-      const linked = ((revisions.flags[entry] as number) & REVISION.linked) !== 0;
+      const linked = isLinked(this.#index, entry);
       if (linked && this.#liveness.revisionKept[entry] === 1) {
         visit(revisions.digest[entry] as number);
       }

@@ -1,12 +1,13 @@
 import type { Finding } from '../registry/finding.js';
 import { blobData } from '../registry/layout.js';
 import { EDGE } from '../registry/edges.js';
-import { READ, REVISION } from '../scan/facts.js';
+import { READ } from '../scan/facts.js';
 import { Bits } from './lists.js';
 import {
   aliasTargetsOf,
   digestText,
   eachOf,
+  isLinked,
   lengthOf,
   NOT_READ,
   reverseOf,
@@ -75,10 +76,9 @@ function explain(
   const byDropped = new Bits(size);
   const explained = new Bits(size);
   const aliases = aliasTargetsOf(index);
-  const { digest: digests, flags } = index.revisions;
-  digests.forEach((digest, entry) => {
+  index.revisions.digest.forEach((digest, entry) => {
     if (revisionKept[entry] === 1) return;
-    const linked = ((flags[entry] as number) & REVISION.linked) !== 0;
+    const linked = isLinked(index, entry);
     if (linked) addClosure(index, aliases, digest, byDropped);
     addClosure(index, aliases, digest, explained);
   });

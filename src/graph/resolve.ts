@@ -1,6 +1,6 @@
 import { EDGE } from '../registry/edges.js';
-import { READ, REVISION, TAG } from '../scan/facts.js';
-import { findRevision, NO_DIGEST, NOT_READ } from './store-index.js';
+import { READ, TAG } from '../scan/facts.js';
+import { findRevision, isLinked, NO_DIGEST, NOT_READ } from './store-index.js';
 import type { StoreIndex } from './store-index.js';
 
 const UNKNOWN = 0;
@@ -77,7 +77,7 @@ export function listResolving(index: StoreIndex): Set<string> {
   const found = new Set<string>();
   const { revisions, tags } = index;
   revisions.digest.forEach((digest, entry) => {
-    if (((revisions.flags[entry] as number) & REVISION.linked) === 0 || !isClosed(digest)) return;
+    if (!isLinked(index, entry) || !isClosed(digest)) return;
     const repository = index.repositories[revisions.repository[entry] as number] as string;
     found.add(`${repository}@${index.digests.text(digest)}`);
   });
@@ -85,7 +85,7 @@ export function listResolving(index: StoreIndex): Set<string> {
     if (tags.flags[tag] !== TAG.good || digest === NO_DIGEST || !isClosed(digest)) return;
     const number = tags.repository[tag] as number;
     const entry = findRevision(index, number, digest);
-    if (entry < 0 || ((revisions.flags[entry] as number) & REVISION.linked) === 0) return;
+    if (!isLinked(index, entry)) return;
     const name = `${index.repositories[number] as string}:${tags.name[tag] as string}`;
     found.add(`${name} ${index.digests.text(digest)}`);
   });

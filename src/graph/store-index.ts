@@ -1,6 +1,7 @@
 import type { BytePath } from '../fs/read-fs.js';
 import type { Digest } from '../registry/digest.js';
 import type { Finding } from '../registry/finding.js';
+import { REVISION } from '../scan/facts.js';
 import type { FoundFile, FoundUpload } from '../scan/facts.js';
 import type { DigestTable } from './digest-table.js';
 import { rowsByKey } from './lists.js';
@@ -98,6 +99,11 @@ export interface ReverseIndex {
   readonly layers: Rows;
   /** By subject: its referrers. */
   readonly referrers: Rows;
+}
+
+/** Whether a revision (by place; -1 for none) has its link: without it, it was deleted. */
+export function isLinked({ revisions }: StoreIndex, entry: number): boolean {
+  return entry >= 0 && ((revisions.flags[entry] as number) & REVISION.linked) !== 0;
 }
 
 const built = new WeakMap<StoreIndex, ReverseIndex>();

@@ -1,14 +1,13 @@
 import { digestOf } from '../registry/digest.js';
 import { parseFallbackTag } from '../registry/reference.js';
-import { REVISION } from '../scan/facts.js';
-import { eachOf, reverseOf } from './store-index.js';
+import { eachOf, isLinked, reverseOf } from './store-index.js';
 import type { StoreIndex } from './store-index.js';
 
 /** Whether some repository has a link of it as a manifest. */
 export function isRevision(index: StoreIndex, digest: number): boolean {
   let linked = false;
   eachOf(reverseOf(index).revisions, digest, (entry) => {
-    if (((index.revisions.flags[entry] as number) & REVISION.linked) !== 0) linked = true;
+    if (isLinked(index, entry)) linked = true;
   });
   return linked;
 }

@@ -9,6 +9,7 @@ import {
   digestText,
   eachOf,
   findRevision,
+  isLinked,
   NO_DIGEST,
   NOT_READ,
   reverseOf,
@@ -53,7 +54,7 @@ export class Walk {
     for (let entry = 0; entry < index.revisions.digest.length; entry++) {
       const odd = ((index.revisions.flags[entry] as number) & REVISION.noFile) !== 0;
       const stays = odd || this.#decisions.revisionDroppable[entry] === 0;
-      if (stays && this.#isLinked(entry)) this.#keepRevision(entry);
+      if (stays && isLinked(this.#index, entry)) this.#keepRevision(entry);
     }
     for (let tag = 0; tag < index.tags.digest.length; tag++) this.#startTag(tag);
     this.#startLinkedManifests();
@@ -91,7 +92,7 @@ export class Walk {
 
   /** Makes a revision stay that could go; as `restoreTag`. */
   restoreRevision(entry: number, limit = Infinity): boolean {
-    if (this.#isLinked(entry)) this.#keepRevision(entry);
+    if (isLinked(this.#index, entry)) this.#keepRevision(entry);
     return this.#drainWithin(limit);
   }
 
@@ -199,12 +200,8 @@ export class Walk {
    */
   #keepNamed(repository: number, digest: number): void {
     const entry = findRevision(this.#index, repository, digest);
-    if (entry >= 0 && this.#isLinked(entry)) this.#keepRevision(entry);
+    if (isLinked(this.#index, entry)) this.#keepRevision(entry);
     else if (this.#index.present.has(digest)) this.#keepLoose(repository, digest);
-  }
-
-  #isLinked(entry: number): boolean {
-    return ((this.#index.revisions.flags[entry] as number) & REVISION.linked) !== 0;
   }
 
   #keepRevision(entry: number): void {
@@ -222,7 +219,7 @@ export class Walk {
 
   #keepIn(repository: number, digest: number): void {
     const entry = findRevision(this.#index, repository, digest);
-    if (entry >= 0 && this.#isLinked(entry)) this.#keepRevision(entry);
+    if (isLinked(this.#index, entry)) this.#keepRevision(entry);
     else this.#keepLoose(repository, digest);
   }
 
@@ -259,7 +256,7 @@ export class Walk {
   #keepReferrers(subject: number): void {
     eachOf(this.#reverse.referrers, subject, (referrer) => {
       eachOf(this.#reverse.revisions, referrer, (entry) => {
-        if (this.#isLinked(entry)) this.#keepRevision(entry);
+        if (isLinked(this.#index, entry)) this.#keepRevision(entry);
       });
     });
     for (const tag of this.#followers.get(subject) ?? []) {
@@ -287,7 +284,7 @@ export class Walk {
     if (!this.#marks.taint(repository, why)) return;
     const { revisions, tags, layers } = index;
     forRange(revisions.start, repository, (entry) => {
-      if (this.#isLinked(entry)) this.#keepRevision(entry);
+      if (isLinked(this.#index, entry)) this.#keepRevision(entry);
       else this.#keepLoose(repository, revisions.digest[entry] as number);
     });
     forRange(tags.start, repository, (tag) => this.#keepTag(tag));

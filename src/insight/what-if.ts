@@ -3,13 +3,12 @@ import type { Steps } from '../graph/first-holder.js';
 import { rowsByKey } from '../graph/lists.js';
 import { keepEverything } from '../graph/liveness.js';
 import type { Decisions } from '../graph/liveness.js';
-import { findRevision, NO_DIGEST } from '../graph/store-index.js';
+import { findRevision, isLinked, NO_DIGEST } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
 import { makeMemo } from '../policy/memo.js';
 import { isBelievable, makeRanking } from '../policy/ranking.js';
 import type { TimeBounds } from '../policy/ranking.js';
 import { parseFallbackTag } from '../registry/reference.js';
-import { REVISION } from '../scan/facts.js';
 
 /** The highest `keep-last` and the most days that are looked at. */
 export const WHAT_IF = { keepLast: 50, days: 365 } as const;
@@ -84,7 +83,7 @@ function findCandidates(
   const tagCount = items.length;
   const tagged: number[] = [];
   revisions.digest.forEach((_, entry) => {
-    const linked = ((revisions.flags[entry] as number) & REVISION.linked) !== 0;
+    const linked = isLinked(index, entry);
     if (!linked || permanent.revision(entry)) return;
     // A time in the future counts as now.
     const age = Math.max(0, bounds.now - (revisions.time[entry] as number));

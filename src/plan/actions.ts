@@ -1,8 +1,7 @@
-import { digestText, findRevision } from '../graph/store-index.js';
+import { digestText, findRevision, isLinked } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
 import type { Digest } from '../registry/digest.js';
 import { parseFallbackTag } from '../registry/reference.js';
-import { REVISION } from '../scan/facts.js';
 import type { Action } from './action.js';
 import type { PlanDecisions } from '../policy/decisions.js';
 import type { Survey } from './derive.js';
@@ -86,7 +85,7 @@ function droppedRevisions(survey: Survey<PlanDecisions>): Action[] {
   const followers = followersOf(survey);
   const found: (Action & { kind: 'revision' })[] = [];
   liveness.revisionKept.forEach((kept, entry) => {
-    if (kept === 1 || ((revisions.flags[entry] as number) & REVISION.linked) === 0) return;
+    if (kept === 1 || !isLinked(index, entry)) return;
     const repository = revisions.repository[entry] as number;
     const digest = revisions.digest[entry] as number;
     const follows = followers.has(repository * index.digests.size + digest);
@@ -134,8 +133,7 @@ function staleHistory({ index, liveness }: Survey, garbage: Garbage): StaleEntry
       if (id === index.tags.digest[tag]) continue;
       const entry = id === undefined ? -1 : findRevision(index, repository, id);
       if (entry >= 0 && liveness.revisionKept[entry] === 1) continue;
-      const linked =
-        entry >= 0 && ((index.revisions.flags[entry] as number) & REVISION.linked) !== 0;
+      const linked = isLinked(index, entry);
       found.push({ action: staleAction(repository, tag, digest), wasLinked: linked });
     }
   }

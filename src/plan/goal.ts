@@ -6,12 +6,12 @@ import {
   aliasTargetsOf,
   eachOf,
   findRevision,
+  isLinked,
   NO_DIGEST,
   reverseOf,
 } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
 import { isRevision, subjectOf } from '../graph/subjects.js';
-import { REVISION } from '../scan/facts.js';
 
 export interface Goal {
   readonly goalBytes: number;
@@ -158,7 +158,7 @@ function holdTeller(index: StoreIndex): (entry: number) => boolean {
     eachOf(parents, digest, (parent) => {
       if (named) return;
       const at = findRevision(index, revisions.repository[entry] as number, parent);
-      named = at >= 0 && ((revisions.flags[at] as number) & REVISION.linked) !== 0;
+      named = isLinked(index, at);
     });
     return named;
   };

@@ -1,6 +1,7 @@
 import type { Liveness } from '../graph/liveness.js';
 import { digestText, eachOf, lengthOf, reverseOf } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
+import { compareText } from '../policy/natural.js';
 import { REPOSITORIES, repositoryDirectory, revisionDirectory } from '../registry/layout.js';
 import { parseRepositoryName } from '../registry/reference.js';
 import { REVISION, TAG } from '../scan/facts.js';
@@ -23,7 +24,7 @@ export function oldUploads(
       const old = options.nowMs - upload.startedMs >= options.uploadsOlderThanMs;
       return old && upload.files !== undefined && !index.frozen.has(upload.repository);
     })
-    .sort((a, b) => compare(nameOf(a), nameOf(b)) || compare(a.id, b.id));
+    .sort((a, b) => compareText(nameOf(a), nameOf(b)) || compareText(a.id, b.id));
 }
 
 /** Repositories with an upload that may still go on. */
@@ -145,8 +146,4 @@ export function deadRepositories(
     if (!strays && parseRepositoryName(name) !== undefined) dead.push(repository);
   });
   return dead;
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

@@ -1,10 +1,9 @@
 import { keepEverything } from '../graph/liveness.js';
-import { digestText, NO_DIGEST } from '../graph/store-index.js';
+import { digestText, isLinked, NO_DIGEST } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
 import type { PlanDecisions } from '../policy/decisions.js';
 import { FOLLOWS, relationsOf } from '../policy/store-facts.js';
 import { parseFallbackTag } from '../registry/reference.js';
-import { REVISION } from '../scan/facts.js';
 import { NOTHING, readDetails } from '../scan/scan.js';
 import type { ScanOptions } from '../scan/scan.js';
 import { surveyIndex } from './derive.js';
@@ -86,7 +85,7 @@ function orderSteps(index: StoreIndex, offered: PlanDecisions, options: GoalOpti
   const { tagged, follows } = relationsOf(index);
   const found: Step[] = [];
   offered.revisionDroppable.forEach((droppable, item) => {
-    const linked = ((revisions.flags[item] as number) & REVISION.linked) !== 0;
+    const linked = isLinked(index, item);
     if (droppable === 0 || !linked) return;
     if (tagged[item] === 1 || follows[item] !== FOLLOWS.nobody) return;
     found.push({ tag: false, item, timeMs: revisions.time[item] as number });

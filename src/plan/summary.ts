@@ -1,5 +1,5 @@
 import { layerNeedsOf } from '../graph/layer-needs.js';
-import { eachOf, reverseOf } from '../graph/store-index.js';
+import { eachOf, isLinked, reverseOf } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
 import { parseDigest } from '../registry/digest.js';
 import type { Finding } from '../registry/finding.js';
@@ -238,7 +238,7 @@ function repositoryTable(survey: Survey, garbage: Garbage): RepositoryRow[] {
       let manifestsDropped = 0;
       const end = index.revisions.start[repository + 1] as number;
       for (let entry = index.revisions.start[repository] as number; entry < end; entry++) {
-        if (((index.revisions.flags[entry] as number) & REVISION.linked) === 0) continue;
+        if (!isLinked(index, entry)) continue;
         manifests++;
         if (liveness.revisionKept[entry] === 0) manifestsDropped++;
       }

@@ -1,10 +1,10 @@
-import { digestText, NO_DIGEST } from '../graph/store-index.js';
+import { digestText, isLinked, NO_DIGEST } from '../graph/store-index.js';
 import type { PolicyDecisions } from '../policy/decide.js';
 import { formatReason } from '../policy/facts.js';
 import type { Decided, Reason } from '../policy/facts.js';
+import { compareText } from '../policy/natural.js';
 import type { StoreFacts } from '../policy/store-facts.js';
 import type { PlanDecisions } from '../policy/decisions.js';
-import { REVISION } from '../scan/facts.js';
 import type { Survey } from './derive.js';
 
 /** What becomes of a tag, or of a manifest without one; times in milliseconds since 1970. */
@@ -39,9 +39,9 @@ export function tagRows(
 ): TagRow[] {
   return [...rowsOfTags(survey, judged, wants), ...rowsOfUntagged(survey, judged, wants)].sort(
     (a, b) =>
-      compare(a.repository, b.repository) ||
+      compareText(a.repository, b.repository) ||
       Number(a.tag === undefined) - Number(b.tag === undefined) ||
-      compare(a.tag ?? a.digest ?? '', b.tag ?? b.digest ?? ''),
+      compareText(a.tag ?? a.digest ?? '', b.tag ?? b.digest ?? ''),
   );
 }
 
@@ -91,7 +91,7 @@ function rowsOfUntagged(
   revisions.digest.forEach((digest, entry) => {
     const number = revisions.repository[entry] as number;
     const repository = index.repositories[number] as string;
-    if (((revisions.flags[entry] as number) & REVISION.linked) === 0) return;
+    if (!isLinked(index, entry)) return;
     if (tagged.has(number * index.digests.size + digest) || !wants(repository)) return;
     const time = revisions.time[entry] as number;
     const fate = {
@@ -174,8 +174,4 @@ function sorted(decided: Decided): Reason[] {
   const reasons = decided.reasons();
   const decisive = reasons.filter(({ side }) => side === decided.decision);
   return [...decisive, ...reasons.filter((reason) => !decisive.includes(reason))];
-}
-
-function compare(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0;
 }

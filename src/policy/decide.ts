@@ -1,9 +1,15 @@
 import { keepEverything } from '../graph/liveness.js';
-import { digestText, eachOf, findRevision, NO_DIGEST, reverseOf } from '../graph/store-index.js';
+import {
+  digestText,
+  eachOf,
+  findRevision,
+  isLinked,
+  NO_DIGEST,
+  reverseOf,
+} from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
 import { parseDigest } from '../registry/digest.js';
 import { parseFallbackTag } from '../registry/reference.js';
-import { REVISION } from '../scan/facts.js';
 import type { PlanDecisions } from './decisions.js';
 import { evaluate } from './evaluate.js';
 import { formatReason } from './facts.js';
@@ -115,7 +121,7 @@ class Drops {
     let isManifest = false;
     const keep = (entry: number): void => {
       this.decisions.revisionDroppable[entry] = 0;
-      isManifest ||= this.#isLinked(entry);
+      isManifest ||= isLinked(this.#index, entry);
     };
     eachOf(revisions, digest, keep);
     if (isManifest) return;
@@ -138,10 +144,6 @@ class Drops {
     entries.forEach((entry, tag) => {
       if (entry >= 0 && tagDropped[tag] === 1 && kept[entry] === 0) revisionDroppable[entry] = 1;
     });
-  }
-
-  #isLinked(entry: number): boolean {
-    return ((this.#index.revisions.flags[entry] as number) & REVISION.linked) !== 0;
   }
 
   /** Whether a policy, or a drop by name, speaks of a repository. */

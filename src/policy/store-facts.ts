@@ -1,7 +1,7 @@
-import { eachOf, findRevision, NO_DIGEST, reverseOf } from '../graph/store-index.js';
+import { eachOf, findRevision, isLinked, NO_DIGEST, reverseOf } from '../graph/store-index.js';
 import type { ReverseIndex, StoreIndex } from '../graph/store-index.js';
 import { parseFallbackTag } from '../registry/reference.js';
-import { REVISION, TAG } from '../scan/facts.js';
+import { TAG } from '../scan/facts.js';
 import type { RepositoryFacts, TagFacts, UntaggedFacts } from './facts.js';
 
 /** What is known of tags and manifests besides their times of push; milliseconds since 1970. */
@@ -50,8 +50,7 @@ export function factsOfStore(index: StoreIndex, evidence: StoreEvidence): StoreF
   const repositories = index.repositories.map((name, repository) => {
     const ownTags = rangeOf(index.tags.start, repository).filter((tag) => isSound(index, tag));
     const ownUntagged = rangeOf(index.revisions.start, repository).filter((entry) => {
-      const linked = ((index.revisions.flags[entry] as number) & REVISION.linked) !== 0;
-      return linked && tagged[entry] === 0 && follows[entry] === FOLLOWS.nobody;
+      return isLinked(index, entry) && tagged[entry] === 0 && follows[entry] === FOLLOWS.nobody;
     });
     tags.push(ownTags);
     untagged.push(ownUntagged);
@@ -136,8 +135,7 @@ function whomItFollows(
 }
 
 function isLinkedIn(index: StoreIndex, repository: number, digest: number): boolean {
-  const entry = findRevision(index, repository, digest);
-  return entry >= 0 && ((index.revisions.flags[entry] as number) & REVISION.linked) !== 0;
+  return isLinked(index, findRevision(index, repository, digest));
 }
 
 function subjectsOf({ subjects }: StoreIndex): Map<number, number[]> {

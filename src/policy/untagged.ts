@@ -1,8 +1,8 @@
 import type { Decisions } from '../graph/liveness.js';
-import { findRevision, NO_DIGEST } from '../graph/store-index.js';
+import { findRevision, isLinked, NO_DIGEST } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
 import { parseFallbackTag } from '../registry/reference.js';
-import { REVISION, TAG } from '../scan/facts.js';
+import { TAG } from '../scan/facts.js';
 import { dropNothing } from './decisions.js';
 import type { PlanDecisions } from './decisions.js';
 
@@ -19,11 +19,11 @@ export interface UntaggedOptions {
 export function dropDeadTags(index: StoreIndex, decisions: Decisions): void {
   const living = index.pins.filter(({ digest }) => index.present.has(digest));
   const pinned = new Set(living.map(({ tag }) => tag));
-  const { tags, revisions } = index;
+  const { tags } = index;
   tags.digest.forEach((digest, tag) => {
     if (tags.flags[tag] !== TAG.good || digest === NO_DIGEST || index.present.has(digest)) return;
     const entry = findRevision(index, tags.repository[tag] as number, digest);
-    const linked = entry >= 0 && ((revisions.flags[entry] as number) & REVISION.linked) !== 0;
+    const linked = isLinked(index, entry);
     if (!linked && !pinned.has(tag)) decisions.tagDropped[tag] = 1;
   });
 }
@@ -50,7 +50,7 @@ export function dropUntagged(index: StoreIndex, options: UntaggedOptions): PlanD
     let linked = 0;
     const end = revisions.start[repository + 1] as number;
     for (let entry = revisions.start[repository] as number; entry < end; entry++) {
-      if (((revisions.flags[entry] as number) & REVISION.linked) === 0) continue;
+      if (!isLinked(index, entry)) continue;
       linked++;
       if (own === 0 || tagged.has(revisions.digest[entry] as number)) continue;
       // A time in the future counts as now.
