@@ -257,11 +257,13 @@ function sortLinks(
     const time = details.linkTimes[i] as number;
     const repository = linkRepository[i] as number;
     const digest = index.layers.digest[at] as number;
+    // A directory without its link tells of a push as the link did: while it holds, both stay.
+    if (busy.has(repository) || graced.has(digest)) return;
     if (time === BARE) {
       const name = index.repositories[repository] as string;
       bare.push(layerDirectory(name, digestText(index, digest)));
     } else {
-      if (isYoung(options, time) || busy.has(repository) || graced.has(digest)) return;
+      if (isYoung(options, time)) return;
       dropped.push(at);
     }
     gone.set(repository, (gone.get(repository) ?? 0) + 1);

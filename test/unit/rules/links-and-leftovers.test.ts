@@ -69,6 +69,26 @@ describe('rule 12: layer links', () => {
     expect(planned.planned.has(pushed)).toBe(!stays);
   });
 
+  it.each([
+    ['an upload in progress there', { startedAt: NOW }, OLD, true],
+    ['a blob within the grace', undefined, NOW, true],
+    ['neither', undefined, OLD, false],
+  ])('whose link file is gone: the directory holds on with %s', async (_, upload, time, stays) => {
+    const store = newStore();
+    image(store, 'a', 'latest');
+    const pushed = store.blob(layer());
+    const directory = `repositories/a/_layers/${digestPath(pushed)}`;
+    store.mkdir(directory);
+    if (upload !== undefined) store.upload('a', ID, { bytes: 9, ...upload });
+    age(store);
+    store.setTimes(store.blobPath(pushed), time);
+    const planned = await plan(store);
+    expect(planned.planned.has(pushed)).toBe(!stays);
+    expect(ofKind(planned, 'empty-directory')).toEqual(
+      stays ? [] : [{ kind: 'empty-directory', path: directory }],
+    );
+  });
+
   it('an upload in another repository protects nothing here', async () => {
     const store = newStore();
     image(store, 'a', 'latest');
