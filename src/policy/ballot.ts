@@ -13,60 +13,58 @@ export interface Speaker {
   readonly tell: (tag: number, mark: number) => string;
 }
 
-/** The votes on the tags of one repository, in the order in which they were given. */
+/** Where the rules give their votes on the tags of one repository. */
 export interface Ballot {
-  readonly policy: string;
-  readonly keep: Uint8Array;
-  readonly drop: Uint8Array;
   readonly vote: (tag: number, speaker: Speaker, mark?: number) => void;
   /** Notes why a rule's drop does not hold; the first for each tag counts. */
   readonly noteUnmet: (tag: number, speaker: Speaker) => void;
+}
+
+/** A ballot that only counts: enough to decide, and a quarter of the time of a full record. */
+export interface Tally extends Ballot {
+  readonly keep: Uint8Array;
+  readonly drop: Uint8Array;
+  /** By tag: 1 where a rule's drop does not hold. */
+  readonly unmet: Uint8Array;
+}
+
+export function makeTally(tags: number): Tally {
+  const keep = new Uint8Array(tags);
+  const drop = new Uint8Array(tags);
+  const unmet = new Uint8Array(tags);
+  return {
+    keep,
+    drop,
+    unmet,
+    vote: (tag, { side }) => {
+      if (side === 'keep') keep[tag] = 1;
+      else drop[tag] = 1;
+    },
+    noteUnmet: (tag) => {
+      unmet[tag] = 1;
+    },
+  };
+}
+
+/** A ballot that knows who voted, in the order in which the votes were given. */
+export interface VoteRecord extends Ballot {
   readonly reasons: (tag: number) => Reason[];
-  readonly isUnmet: (tag: number) => boolean;
   readonly unmet: (tag: number) => Reason | undefined;
 }
 
-export function makeBallot(policy: string, tags: number): Ballot {
-  const keep = new Uint8Array(tags);
-  const drop = new Uint8Array(tags);
-  // Votes are chained by tag: `first` and `last` are indexes of votes, -1 for none.
-  const first = new Int32Array(tags).fill(-1);
-  const last = new Int32Array(tags).fill(-1);
-  const next: number[] = [];
-  const speakers: Speaker[] = [];
-  const marks: number[] = [];
+export function makeVoteRecord(policy: string, tags: number): VoteRecord {
+  const votes = Array.from({ length: tags }, (): { speaker: Speaker; mark: number }[] => []);
   const unmet: (Speaker | undefined)[] = Array.from({ length: tags });
   const reasonOf = (speaker: Speaker, tag: number, mark: number): Reason => {
     const { side, rule, field, value } = speaker;
     return { side, policy, rule, field, value, evidence: speaker.tell(tag, mark) };
   };
   return {
-    policy,
-    keep,
-    drop,
-    vote: (tag, speaker, mark = 0) => {
-      if (speaker.side === 'keep') keep[tag] = 1;
-      else drop[tag] = 1;
-      const index = next.push(-1) - 1;
-      speakers.push(speaker);
-      marks.push(mark);
-      const before = last[tag] ?? -1;
-      if (before < 0) first[tag] = index;
-      else next[before] = index;
-      last[tag] = index;
-    },
+    vote: (tag, speaker, mark = 0) => votes[tag]?.push({ speaker, mark }),
     noteUnmet: (tag, speaker) => {
       unmet[tag] ??= speaker;
     },
-    reasons: (tag) => {
-      const reasons: Reason[] = [];
-      for (let index = first[tag] ?? -1; index >= 0; index = next[index] ?? -1) {
-        const speaker = speakers[index];
-        if (speaker !== undefined) reasons.push(reasonOf(speaker, tag, marks[index] ?? 0));
-      }
-      return reasons;
-    },
-    isUnmet: (tag) => unmet[tag] !== undefined,
+    reasons: (tag) => (votes[tag] ?? []).map(({ speaker, mark }) => reasonOf(speaker, tag, mark)),
     unmet: (tag) => {
       const speaker = unmet[tag];
       return speaker === undefined ? undefined : reasonOf(speaker, tag, 0);

@@ -18,7 +18,8 @@ export function claimTags(
   for (let tag = 0; tag < tags.length; tag++) {
     const facts = tags[tag];
     if (facts === undefined || facts.fallback) continue;
-    const rules = remembered(known, facts.name, () => rulesFor(policy, facts.name));
+    let rules = known.get(facts.name);
+    if (rules === undefined) known.set(facts.name, (rules = rulesFor(policy, facts.name)));
     for (const i of rules) members[i]?.push(tag);
   }
   return members;

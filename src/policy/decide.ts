@@ -49,14 +49,8 @@ export function decideByPolicy(
   const { nowMs: now, pulls } = options;
   const keyOf = (digest: string): DigestKey | undefined => findDigest(index, digest);
   const evaluation = evaluate(policy, facts.repositories, { now, pulls, digestFiles, keyOf });
-  const tags = new Map<number, Decided>();
-  const untagged = new Map<number, Decided>();
-  evaluation.repositories.forEach((decisions, repository) => {
-    decisions.tags.forEach((decided, i) => tags.set(facts.tags[repository]?.[i] ?? -1, decided));
-    decisions.untagged.forEach((decided, i) => {
-      untagged.set(facts.untagged[repository]?.[i] ?? -1, decided);
-    });
-  });
+  const tags = byPlace(index.tags.digest.length, facts.tags, evaluation, 'tags');
+  const untagged = byPlace(index.revisions.digest.length, facts.untagged, evaluation, 'untagged');
   const drops = new Drops(index, facts, evaluation, options);
   drops.apply(tags, untagged);
   for (const digests of digestFiles.values()) for (const digest of digests) drops.protect(digest);
@@ -65,11 +59,27 @@ export function decideByPolicy(
     young: drops.young,
     tagless: [],
     evaluation,
-    tagDecided: (tag) => tags.get(tag),
-    revisionDecided: (entry) => untagged.get(entry),
-    tagReason: (tag) => reasonOf(tags.get(tag)),
+    tagDecided: (tag) => tags[tag],
+    revisionDecided: (entry) => untagged[entry],
+    tagReason: (tag) => reasonOf(tags[tag]),
     revisionReason: (entry) => revisionReason(index, facts, tags, untagged, entry),
   };
+}
+
+/** By place in the index: what was decided, or undefined where the policy says nothing. */
+type Places = readonly (Decided | undefined)[];
+
+function byPlace(
+  length: number,
+  places: readonly (readonly number[])[],
+  { repositories }: Evaluation,
+  side: 'tags' | 'untagged',
+): Places {
+  const found: (Decided | undefined)[] = Array.from({ length });
+  places.forEach((own, repository) => {
+    own.forEach((place, i) => (found[place] = repositories[repository]?.[side][i]));
+  });
+  return found;
 }
 
 class Drops {
@@ -94,18 +104,18 @@ class Drops {
     this.#options = options;
   }
 
-  apply(tags: ReadonlyMap<number, Decided>, untagged: ReadonlyMap<number, Decided>): void {
+  apply(tags: Places, untagged: Places): void {
     const { tagDropped, tagProtected, revisionDroppable } = this.decisions;
-    for (const [tag, { decision }] of tags) {
-      if (decision === 'drop') tagDropped[tag] = 1;
-      if (decision === 'protect') tagProtected[tag] = 1;
-    }
+    tags.forEach((decided, tag) => {
+      if (decided?.decision === 'drop') tagDropped[tag] = 1;
+      if (decided?.decision === 'protect') tagProtected[tag] = 1;
+    });
     this.#dropTagged();
-    for (const [entry, { decision, named }] of untagged) {
-      if (decision !== 'drop') continue;
-      if (named || !this.#isYoung(entry)) revisionDroppable[entry] = 1;
+    untagged.forEach((decided, entry) => {
+      if (decided?.decision !== 'drop') return;
+      if (decided.named || !this.#isYoung(entry)) revisionDroppable[entry] = 1;
       else this.young.push(entry);
-    }
+    });
     this.#facts.follows.forEach((follows, entry) => {
       if (follows === FOLLOWS.nobody || this.#isYoung(entry)) return;
       // Where no policy applies, nothing goes but what follows a subject that went elsewhere.
@@ -180,19 +190,19 @@ function reasonOf(decided: Decided | undefined): string {
 function revisionReason(
   index: StoreIndex,
   facts: StoreFacts,
-  tags: ReadonlyMap<number, Decided>,
-  untagged: ReadonlyMap<number, Decided>,
+  tags: Places,
+  untagged: Places,
   entry: number,
 ): string {
   const follows = facts.follows[entry] as number;
   if (follows === FOLLOWS.index) return 'its index goes';
   if (follows !== FOLLOWS.nobody) return 'follows its subject, which goes';
-  const decided = untagged.get(entry);
+  const decided = untagged[entry];
   if (decided !== undefined) return reasonOf(decided);
   const repository = index.revisions.repository[entry] as number;
   const names: string[] = [];
   eachOf(reverseOf(index).tags, index.revisions.digest[entry] as number, (tag) => {
-    if (index.tags.repository[tag] === repository && tags.has(tag)) {
+    if (index.tags.repository[tag] === repository && tags[tag] !== undefined) {
       names.push(index.tags.name[tag] as string);
     }
   });

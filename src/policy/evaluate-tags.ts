@@ -1,12 +1,13 @@
-import { makeBallot } from './ballot.js';
-import type { Ballot } from './ballot.js';
+import { makeTally, makeVoteRecord } from './ballot.js';
+import type { Ballot, Tally, VoteRecord } from './ballot.js';
 import type { Calendar } from './calendar.js';
 import { claimTags } from './claims.js';
 import { speak } from './court.js';
 import type { Case, Court } from './court.js';
 import type { Decided, Reason, RepositoryFacts } from './facts.js';
 import { makeGroups } from './groups.js';
-import type { Memo } from './memo.js';
+import { makeScratch } from './memo.js';
+import type { Memo, Scratch } from './memo.js';
 import { clocksOf } from './model.js';
 import type { RepositoryPolicy, Rule } from './model.js';
 import type { Pulls } from './pulls.js';
@@ -26,23 +27,43 @@ export interface TagSettings {
   readonly memo: Memo;
 }
 
-/** What a policy's rules make of a repository's tags, before protection; index by index. */
+/**
+ * What a policy's rules make of a repository's tags, before protection; index by index. The rules
+ * are heard again, on the record, when somebody asks for a tag's reasons.
+ */
 export function decideTags(
   policy: RepositoryPolicy,
   { tags }: RepositoryFacts,
   settings: TagSettings,
 ): Decided[] {
-  const { bounds, calendar, pulls, memo } = settings;
-  const ballot = makeBallot(policy.name, tags.length);
+  const { bounds, memo } = settings;
   const ranking = makeRanking(tags, bounds, memo);
-  const court: Court = { now: bounds.now, ranking, calendar, pulls, ballot };
-  claimTags(policy, tags, memo).forEach((members, i) => {
-    const rule = policy.rules[i];
-    if (rule === undefined || members.length === 0) return;
-    hearRule({ court, rule, members, groups: makeGroups(rule, members, ranking) }, settings);
-  });
+  const claims = claimTags(policy, tags, memo);
+  const hear = (
+    ballot: Ballot,
+    refused: TagSettings['refused'],
+    makeArrays: () => Scratch,
+  ): void => {
+    const court: Court = { now: bounds.now, ranking, ballot, ...settings };
+    claims.forEach((members, i) => {
+      const rule = policy.rules[i];
+      if (rule === undefined || members.length === 0) return;
+      const groups = makeGroups(rule, members, ranking, makeArrays());
+      hearRule({ court, rule, members, groups }, settings.reset, refused);
+    });
+  };
+  const tally = makeTally(tags.length);
+  hear(tally, settings.refused, () => memo.scratch);
+  let record: VoteRecord | undefined;
+  const onRecord = (): VoteRecord => {
+    if (record !== undefined) return record;
+    record = makeVoteRecord(policy.name, tags.length);
+    // What votes tell looks at the groups of each rule later on.
+    hear(record, () => undefined, makeScratch);
+    return record;
+  };
   const otherwise = decideOtherwise(policy);
-  return tags.map((tag, i) => (tag.fallback ? FOLLOWS : (settle(ballot, i) ?? otherwise)));
+  return tags.map((tag, i) => (tag.fallback ? FOLLOWS : (settle(tally, onRecord, i) ?? otherwise)));
 }
 
 const FOLLOWS_REASON: Reason = {
@@ -60,7 +81,7 @@ export const FOLLOWS: Decided = {
   named: false,
 };
 
-function hearRule(one: Case, { reset, refused }: TagSettings): void {
+function hearRule(one: Case, reset: string | undefined, refused: TagSettings['refused']): void {
   const { rule, members } = one;
   const { ballot, ranking } = one.court;
   const clocks = clocksOf(rule);
@@ -84,13 +105,13 @@ function hearRule(one: Case, { reset, refused }: TagSettings): void {
  * has said when its tags may go, so where that does not hold the tag is kept: `otherwise` is for
  * tags that no rule claims, or that rules without a `drop` did not keep.
  */
-function settle(ballot: Ballot, tag: number): Decided | undefined {
-  if (ballot.keep[tag] === 1 || ballot.drop[tag] === 1) {
-    const decision = ballot.keep[tag] === 1 ? 'keep' : 'drop';
-    return { decision, reasons: () => ballot.reasons(tag), named: false };
+function settle(tally: Tally, onRecord: () => VoteRecord, tag: number): Decided | undefined {
+  if (tally.keep[tag] === 1 || tally.drop[tag] === 1) {
+    const decision = tally.keep[tag] === 1 ? 'keep' : 'drop';
+    return { decision, reasons: () => onRecord().reasons(tag), named: false };
   }
-  if (!ballot.isUnmet(tag)) return undefined;
-  return { decision: 'keep', reasons: () => unmetReasons(ballot, tag), named: false };
+  if (tally.unmet[tag] === 0) return undefined;
+  return { decision: 'keep', reasons: () => unmetReasons(onRecord(), tag), named: false };
 }
 
 function decideOtherwise({ name, otherwise }: RepositoryPolicy): Decided {
@@ -99,8 +120,8 @@ function decideOtherwise({ name, otherwise }: RepositoryPolicy): Decided {
   return { decision: otherwise, reasons: () => [reason], named: false };
 }
 
-function unmetReasons(ballot: Ballot, tag: number): Reason[] {
-  const unmet = ballot.unmet(tag);
+function unmetReasons(record: VoteRecord, tag: number): Reason[] {
+  const unmet = record.unmet(tag);
   if (unmet === undefined) return [];
   const { policy, rule, field, value, evidence } = unmet;
   const why = `drop ${field} ${value} does not hold: ${evidence}`;

@@ -1,4 +1,6 @@
-import type { Per, Rule } from './model.js';
+import { remembered, versionOf } from './memo.js';
+import type { Memo, Scratch } from './memo.js';
+import type { Keep, Per, Rule } from './model.js';
 import { ranks } from './model.js';
 import type { Ranking } from './ranking.js';
 import type { Version } from './version-tag.js';
@@ -16,46 +18,72 @@ export interface Groups {
   readonly strays: readonly (readonly [number, 'group-by' | 'semver'])[];
 }
 
-/** Groups a rule's tags by `group-by`, then by `per`. Undefined when the rule counts nothing. */
+/** Where a name puts a tag: keys and labels of its groups, or why it is in none. */
+export interface GroupPlace {
+  readonly whole: Group | undefined;
+  readonly counted: Group | undefined;
+  readonly stray: 'group-by' | 'semver' | undefined;
+}
+
+interface Group {
+  readonly key: string;
+  readonly label: string;
+}
+
+/**
+ * Groups a rule's tags by `group-by`, then by `per`, in arrays from `scratch`. Undefined when the
+ * rule counts nothing.
+ */
 export function makeGroups(
   rule: Rule,
   members: readonly number[],
-  ranking: Ranking,
+  { tags, memo }: Ranking,
+  scratch: Scratch,
 ): Groups | undefined {
   if (rule.keep === undefined || !ranks(rule.keep)) return undefined;
-  const { per, order, last } = rule.keep;
-  const needsVersion = per !== undefined || (order === 'semver' && (last ?? 0) > 0);
-  const counted = new Int32Array(ranking.tags.length).fill(-1);
-  const whole = per === undefined ? counted : new Int32Array(ranking.tags.length).fill(-1);
+  const counted = scratch('counted', tags.length, -1);
+  const strays: [number, 'group-by' | 'semver'][] = [];
+  if (rule.groupBy === undefined && !needsVersion(rule.keep)) {
+    for (const tag of members) counted[tag] = 0;
+    return { counted, whole: counted, labels: [''], size: 1, strays };
+  }
+  const whole = rule.keep.per === undefined ? counted : scratch('whole', tags.length, -1);
   const numbers = new Map<string, number>();
   const labels: string[] = [];
-  const strays: [number, 'group-by' | 'semver'][] = [];
-  const numberOf = (key: string, label: string): number => {
+  const numberOf = ({ key, label }: Group): number => {
     const known = numbers.get(key);
     if (known !== undefined) return known;
     numbers.set(key, labels.length);
     return labels.push(label) - 1;
   };
-  if (rule.groupBy === undefined && !needsVersion) {
-    for (const tag of members) counted[tag] = 0;
-    return { counted, whole, labels: [''], size: 1, strays };
-  }
+  const places = remembered(memo.places, rule, () => new Map<string, GroupPlace>());
   for (const tag of members) {
-    const group = rule.groupBy === undefined ? '' : ranking.grouped(rule.groupBy, tag);
-    if (group === undefined) {
-      strays.push([tag, 'group-by']);
-      continue;
-    }
-    const label = rule.groupBy === undefined ? '' : ` of group ${group}`;
-    whole[tag] = numberOf(`g${group}`, label);
-    const version = needsVersion ? ranking.version(tag) : undefined;
-    if (needsVersion && version === undefined) strays.push([tag, 'semver']);
-    if (per === undefined) continue;
-    if (version === undefined) continue;
-    const part = partOf(version, per);
-    counted[tag] = numberOf(`p${part}/${group}`, `${label} of ${per} ${part}`);
+    const name = tags[tag]?.name ?? '';
+    let place = places.get(name);
+    if (place === undefined) places.set(name, (place = placeOf(rule, rule.keep, name, memo)));
+    if (place.stray !== undefined) strays.push([tag, place.stray]);
+    if (place.whole !== undefined) whole[tag] = numberOf(place.whole);
+    if (place.counted !== undefined) counted[tag] = numberOf(place.counted);
   }
   return { counted, whole, labels, size: labels.length, strays };
+}
+
+function needsVersion({ per, order, last }: Keep): boolean {
+  return per !== undefined || (order === 'semver' && (last ?? 0) > 0);
+}
+
+function placeOf(rule: Rule, keep: Keep, name: string, memo: Memo): GroupPlace {
+  const group = rule.groupBy === undefined ? '' : rule.groupBy.groupOf(name);
+  if (group === undefined) return { whole: undefined, counted: undefined, stray: 'group-by' };
+  const label = rule.groupBy === undefined ? '' : ` of group ${group}`;
+  const whole = { key: `g${group}`, label };
+  const version = needsVersion(keep) ? versionOf(memo, name) : undefined;
+  const stray = needsVersion(keep) && version === undefined ? 'semver' : undefined;
+  if (keep.per === undefined) return { whole, counted: whole, stray };
+  if (version === undefined) return { whole, counted: undefined, stray };
+  const part = partOf(version, keep.per);
+  const counted = { key: `p${part}/${group}`, label: `${label} of ${keep.per} ${part}` };
+  return { whole, counted, stray };
 }
 
 function partOf(version: Version, per: Per): string {

@@ -1,10 +1,9 @@
 import type { TagFacts } from './facts.js';
-import { remembered } from './memo.js';
+import { versionOf } from './memo.js';
 import type { Memo } from './memo.js';
 import type { Clock, Order } from './model.js';
 import { compareNatural } from './natural.js';
-import type { Grouping } from './pattern.js';
-import { compareVersions, parseVersion } from './version-tag.js';
+import { compareVersions } from './version-tag.js';
 import type { Version } from './version-tag.js';
 
 /** The bounds of a believable time. */
@@ -36,9 +35,7 @@ export interface Ranking {
   /** By tag; NaN where the time says nothing. */
   readonly times: Readonly<Record<Clock, Float64Array>>;
   readonly flaw: (clock: Clock, tag: number) => string;
-  readonly version: (tag: number) => Version | undefined;
-  /** By tag: its group. */
-  readonly grouped: (grouping: Grouping, tag: number) => string | undefined;
+  readonly memo: Memo;
   /** Tags that can be ranked, the newest or highest first; `clock` breaks ties. */
   readonly sorted: (order: Order, clock: Clock) => Int32Array;
 }
@@ -55,26 +52,19 @@ export function makeRanking(tags: readonly TagFacts[], bounds: TimeBounds, memo:
     return times;
   };
   const times = { pushed: believed('pushed'), created: believed('created') };
-  const version = (tag: number): Version | undefined => {
-    const name = tags[tag]?.name ?? '';
-    return remembered(memo.versions, name, () => parseVersion(name) ?? null) ?? undefined;
-  };
+  let versions: readonly (Version | undefined)[] | undefined;
   const sorts = new Map<string, Int32Array>();
   return {
     tags,
     times,
-    version,
-    grouped: (grouping, tag) => {
-      const groups = remembered(memo.groups, grouping.text, () => new Map<string, string | null>());
-      const name = tags[tag]?.name ?? '';
-      return remembered(groups, name, () => grouping.groupOf(name) ?? null) ?? undefined;
-    },
+    memo,
     flaw: (clock, tag) => flawOf(raw(clock, tag), bounds) ?? '',
     sorted: (order, clock) => {
       const key = `${order}/${clock}`;
       const known = sorts.get(key);
       if (known !== undefined) return known;
-      const made = sortTags(tags, order, times, clock, version);
+      versions ??= tags.map(({ name }) => versionOf(memo, name));
+      const made = sortTags(tags, order, times, clock, versions);
       sorts.set(key, made);
       return made;
     },
@@ -87,18 +77,19 @@ function sortTags(
   order: Order,
   times: Readonly<Record<Clock, Float64Array>>,
   clock: Clock,
-  version: (tag: number) => Version | undefined,
+  versions: readonly (Version | undefined)[],
 ): Int32Array {
   const own = times[order === 'pushed' || order === 'created' ? order : clock];
   const rankable: number[] = [];
   for (let tag = 0; tag < tags.length; tag++) {
-    if (order === 'name' || (order === 'semver' ? version(tag) : !Number.isNaN(own[tag]))) {
+    if (order === 'name' || (order === 'semver' ? versions[tag] : !Number.isNaN(own[tag]))) {
       rankable.push(tag);
     }
   }
   const byTime = (a: number, b: number): number => descending(own[a], own[b]);
   const byVersion = (a: number, b: number): number => {
-    const [left, right] = [version(a), version(b)];
+    const left = versions[a];
+    const right = versions[b];
     if (left === undefined || right === undefined) return left ? -1 : right ? 1 : 0;
     return compareVersions(right, left);
   };

@@ -44,7 +44,8 @@ function keepLast(one: Case, groups: Groups, keep: Keep): void {
     value,
     (tag, place) => `no. ${place}${labelOf(groups, tag)} by ${keep.order}`,
   );
-  const taken = new Int32Array(groups.size);
+  const taken = ranking.memo.scratch('taken', groups.size, 0);
+  let full = 0;
   for (const tag of ranking.sorted(keep.order, one.rule.time)) {
     const group = groups.counted[tag] ?? -1;
     if (group < 0) continue;
@@ -52,6 +53,7 @@ function keepLast(one: Case, groups: Groups, keep: Keep): void {
     if (place > wanted) continue;
     taken[group] = place;
     ballot.vote(tag, speaker, place);
+    if (place === wanted && ++full === groups.size) break;
   }
 }
 
@@ -75,7 +77,7 @@ function keepLastPulled(one: Case, groups: Groups, wanted: number): void {
     const [left, right] = [pulled(a), pulled(b)];
     return left === right ? 0 : right - left;
   });
-  const taken = new Int32Array(groups.size);
+  const taken = ranking.memo.scratch('taken', groups.size, 0);
   for (const tag of order) {
     const group = groups.counted[tag] ?? -1;
     if (group < 0) continue;
@@ -99,6 +101,7 @@ function keepBucket(one: Case, groups: Groups, bucket: Bucket, wanted: number): 
     (tag) => `newest of ${calendar.nameOf(bucket, times[tag] ?? NaN)}`,
   );
   const seen: (Set<number> | undefined)[] = [];
+  let full = 0;
   for (const tag of ranking.sorted(clock, clock)) {
     const group = groups.counted[tag] ?? -1;
     if (group < 0) continue;
@@ -108,6 +111,7 @@ function keepBucket(one: Case, groups: Groups, bucket: Bucket, wanted: number): 
     if (periods.has(period)) continue;
     periods.add(period);
     ballot.vote(tag, speaker);
+    if (periods.size === wanted && ++full === groups.size) break;
   }
 }
 
