@@ -45,6 +45,9 @@ export class IndexBuilder implements ScanSink {
   readonly #pins: Pin[] = [];
   readonly #aliases: Alias[] = [];
   readonly #present = new Bits(1 << 16);
+  readonly #hollow = new Bits();
+  /** Broken tags whose histories were asked for. */
+  readonly #pinned = new Set<number>();
   readonly #manifest = new U32List();
   readonly #manifestStatus = new U8List();
   readonly #manifestKind = new U8List();
@@ -95,7 +98,10 @@ export class IndexBuilder implements ScanSink {
   }
 
   histories(histories: readonly TagHistory[]): void {
-    this.#broken().forEach((tag, at) => this.#pinHistory(tag, histories[at]));
+    this.#broken().forEach((tag, at) => {
+      this.#pinned.add(tag);
+      this.#pinHistory(tag, histories[at]);
+    });
   }
 
   /** The tags of some repositories, to ask for their histories. */
@@ -267,6 +273,7 @@ export class IndexBuilder implements ScanSink {
       pins: this.#pins,
       aliases: this.#aliases,
       present: this.#present,
+      hollow: this.#hollow,
       status,
       kind,
       bytes,
@@ -335,6 +342,7 @@ export class IndexBuilder implements ScanSink {
   #broken(): number[] {
     const broken: number[] = [];
     this.#tagDigest.view().forEach((id, tag) => {
+      if (this.#pinned.has(tag)) return;
       const good = this.#tagFlags.view()[tag] === TAG.good;
       if (!good || id === NO_DIGEST || !this.#present.has(id)) broken.push(tag);
     });
@@ -397,6 +405,10 @@ export class IndexBuilder implements ScanSink {
   }
 
   #addManifest(id: number, status: number, kind: number, bytes: number): void {
+    if (status === READ.missing && this.#present.has(id)) {
+      this.#present.remove(id);
+      this.#hollow.add(id);
+    }
     this.#manifest.push(id);
     this.#manifestStatus.push(status);
     this.#manifestKind.push(kind);

@@ -53,8 +53,10 @@ export interface StoreIndex {
   readonly pins: readonly Pin[];
   /** `_layers` and `revisions` directories that are not sha256, and the blob behind each. */
   readonly aliases: readonly Alias[];
-  /** Blobs that have a directory. */
+  /** Blobs that have a directory, besides the `hollow` ones. */
   readonly present: Bits;
+  /** Blobs that have a directory and are known to have no data in it. */
+  readonly hollow: Bits;
   /** By digest: `READ` of its manifest, or `NOT_READ`. */
   readonly status: Uint8Array;
   /** By digest: `KIND`. */

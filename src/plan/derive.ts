@@ -99,7 +99,8 @@ export function surveyIndex<D extends Decisions>(index: StoreIndex, decisions: D
 function listUnreferenced(index: StoreIndex, liveness: Liveness): Uint32Array {
   const found: number[] = [];
   for (let digest = 0; digest < index.digests.size; digest++) {
-    if (index.present.has(digest) && !liveness.blobLive.has(digest)) found.push(digest);
+    const isSeen = index.present.has(digest) || index.hollow.has(digest);
+    if (isSeen && !liveness.blobLive.has(digest)) found.push(digest);
   }
   return Uint32Array.from(found);
 }

@@ -21,7 +21,10 @@ import type { ShardContext } from './shard.js';
 export interface ScanSink {
   structure(repositories: readonly FoundRepository[], facts: RepositoryFacts): void;
   blobs(facts: BlobFacts): void;
-  /** Tags whose current link names no blob that is there; asked once, after all blobs. */
+  /**
+   * Tags whose current link names no blob that is there, besides those whose histories were
+   * given; asked whenever all that was wanted is read, since only that tells of missing data.
+   */
   brokenTags(): readonly { readonly repository: BytePath; readonly tag: string }[];
   /** The histories of `brokenTags`, in its order. */
   histories(histories: readonly TagHistory[]): void;
@@ -63,10 +66,13 @@ export async function scanStore(options: ScanOptions, sink: ScanSink): Promise<v
   sink.note(reader.findings);
   await scanRepositories(options, context, repositories, sink);
   await scanBlobs(options, context, prefixes, sink);
-  const details = await readDetails(options, { ...NOTHING, histories: sink.brokenTags() });
-  sink.histories(details.histories);
-  sink.note(details.findings);
   await readWanted(options, sink);
+  for (let tags = sink.brokenTags(); tags.length > 0; tags = sink.brokenTags()) {
+    const details = await readDetails(options, { ...NOTHING, histories: tags });
+    sink.histories(details.histories);
+    sink.note(details.findings);
+    await readWanted(options, sink);
+  }
   const signed = await readDetails(options, { ...NOTHING, signatures: sink.schema1() });
   sink.signatures(signed.signatures);
   sink.note(signed.findings);

@@ -334,6 +334,28 @@ describe('rule 14: leftovers', () => {
     expect(closure(before).filter((digest) => planned.planned.has(digest))).toEqual([]);
   });
 
+  it.each(['its directory is left', 'its directory is gone too'])(
+    'a fallback tag whose manifest has no data keeps its history: %s',
+    async (state) => {
+      const store = newStore();
+      image(store, 'a', 'latest');
+      const subject = image(store, 'a');
+      const tag = `${subject.digest.replace(':', '-')}.sbom`;
+      const sbom = image(store, 'a', tag);
+      store.fs.unlinkSync(`${store.base}/${store.blobPath(sbom.digest)}`);
+      if (state.endsWith('too')) {
+        store.fs.rmdirSync(`${store.base}/${store.blobPath(sbom.digest).slice(0, -5)}`);
+      }
+      age(store);
+      const planned = await plan(store, { untagged: true });
+      expect(codes(planned)).toEqual(['dead-tag', 'missing-manifest']);
+      expect([...planned.tainted]).toEqual(['a']);
+      expect(
+        [...closure(subject), ...sbom.edges].filter((one) => planned.planned.has(one)),
+      ).toEqual([]);
+    },
+  );
+
   it('a manifest stays when a directory stands where its link belongs', async () => {
     const store = newStore();
     image(store, 'a', 'latest');
