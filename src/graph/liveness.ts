@@ -9,6 +9,7 @@ import {
   eachOf,
   isLinked,
   lengthOf,
+  NO_DIGEST,
   NOT_READ,
   reverseOf,
 } from './store-index.js';
@@ -55,7 +56,7 @@ export function computeLiveness(index: StoreIndex, decisions: Decisions): Livene
   const walk = new Walk(index, decisions);
   walk.run();
   const kept = walk.result();
-  return { ...kept, ...explain(index, kept.revisionKept) };
+  return { ...kept, ...explain(index, kept) };
 }
 
 /** Decisions that let nothing go. */
@@ -67,10 +68,13 @@ export function keepEverything(index: StoreIndex): Decisions {
   };
 }
 
-/** What dropped and deleted manifests name, by content, however deep. */
+/**
+ * What dropped and deleted manifests name, by content, however deep. A dropped tag's manifest is
+ * one, though it may have no revision.
+ */
 function explain(
   index: StoreIndex,
-  revisionKept: Uint8Array,
+  { revisionKept, tagKept }: Pick<Liveness, 'revisionKept' | 'tagKept'>,
 ): Pick<Liveness, 'explained' | 'byDropped'> {
   const { size } = index.digests;
   const byDropped = new Bits(size);
@@ -80,6 +84,11 @@ function explain(
     if (revisionKept[entry] === 1) return;
     const linked = isLinked(index, entry);
     if (linked) addClosure(index, aliases, digest, byDropped);
+    addClosure(index, aliases, digest, explained);
+  });
+  index.tags.digest.forEach((digest, tag) => {
+    if (tagKept[tag] === 1 || digest === NO_DIGEST) return;
+    addClosure(index, aliases, digest, byDropped);
     addClosure(index, aliases, digest, explained);
   });
   return { explained, byDropped };

@@ -41,6 +41,21 @@ describe('a dropped tag', () => {
     expect(closure(kept).some((digest) => planned.planned.has(digest))).toBe(false);
   });
 
+  it('explains what its manifest names, though that has no revision and an upload goes on', async () => {
+    const store = newStore();
+    const old = image(store, 'a', 'old');
+    image(store, 'a', 'new');
+    store.fs.rmSync(`${store.base}/${store.revisionPath('a', old.digest)}`, { recursive: true });
+    const pushed = store.blob(layer());
+    store.layerLink('a', pushed);
+    store.upload('a', '01234567-89ab-4cde-8f01-23456789abcd', { bytes: 9, startedAt: NOW });
+    age(store);
+    const planned = await under(DROP_OLD, store);
+    expect(isGone(planned, old)).toBe(true);
+    expect(planned.planned.has(pushed)).toBe(false);
+    expect(ofKind(planned, 'layer-link')).toEqual([]);
+  });
+
   it('leaves its manifest to another tag, here or in another repository', async () => {
     const store = newStore();
     const old = image(store, 'a', 'old');
