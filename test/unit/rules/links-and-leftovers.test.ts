@@ -342,10 +342,9 @@ describe('rule 14: leftovers', () => {
       const subject = image(store, 'a');
       const tag = `${subject.digest.replace(':', '-')}.sbom`;
       const sbom = image(store, 'a', tag);
-      store.fs.unlinkSync(`${store.base}/${store.blobPath(sbom.digest)}`);
-      if (state.endsWith('too')) {
-        store.fs.rmdirSync(`${store.base}/${store.blobPath(sbom.digest).slice(0, -5)}`);
-      }
+      const data = `${store.base}/${store.blobPath(sbom.digest)}`;
+      const gone = state.endsWith('too') ? data.slice(0, -'/data'.length) : data;
+      store.fs.rmSync(gone, { recursive: true, force: true });
       age(store);
       const planned = await plan(store, { untagged: true });
       expect(codes(planned)).toEqual(['dead-tag', 'missing-manifest']);

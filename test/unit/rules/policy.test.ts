@@ -45,7 +45,8 @@ describe('a dropped tag', () => {
     const store = newStore();
     const old = image(store, 'a', 'old');
     image(store, 'a', 'new');
-    store.fs.rmSync(`${store.base}/${store.revisionPath('a', old.digest)}`, { recursive: true });
+    const revision = `${store.base}/${store.revisionPath('a', old.digest)}`;
+    store.fs.rmSync(revision, { recursive: true, force: true });
     const pushed = store.blob(layer());
     store.layerLink('a', pushed);
     store.upload('a', '01234567-89ab-4cde-8f01-23456789abcd', { bytes: 9, startedAt: NOW });
