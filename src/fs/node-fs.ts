@@ -157,6 +157,7 @@ function toQuickStat(stat: Stats): QuickStat {
   return {
     isFile: stat.isFile(),
     isSymlink: stat.isSymbolicLink(),
+    subdirectories: stat.isDirectory() ? stat.nlink - 2 : undefined,
     size: stat.size,
     mtimeMs: stat.mtimeMs,
     atimeMs: stat.atimeMs,

@@ -41,6 +41,8 @@ export interface FileStat {
 export interface QuickStat {
   readonly isFile: boolean;
   readonly isSymlink: boolean;
+  /** Of a directory, by its link count; negative where the file system does not count. */
+  readonly subdirectories: number | undefined;
   readonly size: number;
   /** Milliseconds since 1970. */
   readonly mtimeMs: number;

@@ -37,7 +37,7 @@ export interface Garbage {
   readonly graced: ReadonlyMap<number, number>;
   /** Places in the index's `layers`. */
   readonly layerLinks: Uint32Array;
-  /** By tag, for the tags of repositories that lose something. */
+  /** By tag: of those that go, and of those that stay where there may be something stale. */
   readonly histories: ReadonlyMap<number, TagHistory>;
   readonly uploads: readonly FoundUpload[];
   readonly temporaries: readonly FoundFile[];
@@ -73,7 +73,9 @@ interface Question {
   /** Layer links by place, and the repository of each. */
   readonly links: Uint32Array;
   readonly linkRepository: Uint32Array;
-  readonly tags: readonly number[];
+  /** Tags of repositories that lose something: those that go, and those that stay. */
+  readonly droppedTags: readonly number[];
+  readonly keptTags: readonly number[];
 }
 
 /** Looks on the disk at what a survey lets go, and says what of it really goes. */
@@ -93,9 +95,11 @@ export async function collectGarbage(
     options.orphansOnly || survey.blind.length > 0
       ? []
       : deadRepositories(survey, uploads, links.gone);
-  const { skeletons } = await readDetails(scan, {
+  const listed = tagsToList(question, details);
+  const { skeletons, histories, findings } = await readDetails(scan, {
     ...NOTHING,
     skeletons: dead.map((repository) => index.repositories[repository] as string),
+    histories: listed.map((tag) => tagPlace(index, tag)),
   });
   const sweepsLinks = survey.blind.length === 0 && !options.orphansOnly;
   const directories = [
@@ -108,14 +112,14 @@ export async function collectGarbage(
     blobs: goingBlobs(question, details, graced),
     graced,
     layerLinks: links.dropped,
-    histories: new Map(question.tags.map((tag, i) => [tag, details.histories[i] as TagHistory])),
+    histories: new Map(listed.map((tag, i) => [tag, histories[i] as TagHistory])),
     uploads,
     temporaries: unique(temporaries.filter(({ path }) => isTemporaryPath(path))),
     emptyDirectories: [...new Set(directories)].filter(isRemovableDirectory).sort(),
     repositories: new Map(dead.map((repository, i) => [repository, skeletons[i] ?? []])),
     measured: measuredBytes(question, details),
     costs: sampleCosts(scan, survey),
-    findings: details.findings,
+    findings: [...details.findings, ...findings],
   };
 }
 
@@ -143,6 +147,7 @@ function ask(survey: Survey, options: GarbageOptions): Question {
     survey.unreferenced.filter((digest) => isOrphan(index, digest));
   const candidates = options.orphansOnly ? orphans() : survey.unreferenced;
   const links = options.orphansOnly ? NONE : layerNeedsOf(index, liveness).unneeded;
+  const tags = blind || options.orphansOnly ? [] : tagsOfLosers(survey);
   return {
     survey,
     options,
@@ -150,12 +155,13 @@ function ask(survey: Survey, options: GarbageOptions): Question {
     unmeasured: blind ? NONE : withoutSize(survey),
     links: blind ? NONE : links,
     linkRepository: blind ? NONE : repositoriesOf(index, links),
-    tags: blind || options.orphansOnly ? [] : tagsOfLosers(survey),
+    droppedTags: tags.filter((tag) => liveness.tagKept[tag] === 0),
+    keptTags: tags.filter((tag) => liveness.tagKept[tag] === 1),
   };
 }
 
 async function answer(scan: ScanOptions, question: Question): Promise<DetailFacts> {
-  const { survey, candidates, unmeasured, links, linkRepository } = question;
+  const { survey, candidates, unmeasured, links, linkRepository, keptTags } = question;
   const { index } = survey;
   const blobs = new Uint32Array(candidates.length + unmeasured.length);
   blobs.set(candidates);
@@ -163,12 +169,48 @@ async function answer(scan: ScanOptions, question: Question): Promise<DetailFact
   return await readDetails(scan, {
     ...NOTHING,
     blobs: index.digests.pack(blobs),
-    layerLinks: Array.from(links, (at, i) => ({
-      repository: index.repositories[linkRepository[i] as number] as string,
-      digest: digestText(index, index.layers.digest[at] as number),
+    layerLinks: runsOf(links, (_, i) => linkRepository[i] as number).map((places) => ({
+      repository: index.repositories[linkRepository[places.from] as number] as string,
+      digests: packOf(index, places.items, index.layers.digest),
     })),
-    histories: question.tags.map((tag) => tagPlace(index, tag)),
+    tags: runsOf(keptTags, (tag) => index.tags.repository[tag] as number).map(({ items }) => ({
+      repository: index.repositories[index.tags.repository[items[0] as number] as number] as string,
+      digests: packOf(index, items, index.tags.digest),
+      tags: items.map((tag) => index.tags.name[tag] as string),
+    })),
   });
+}
+
+interface Run {
+  /** Place of the first one. */
+  readonly from: number;
+  readonly items: readonly number[];
+}
+
+/** Cuts places wherever their repository changes. */
+function runsOf(
+  places: ArrayLike<number>,
+  repositoryOf: (place: number, i: number) => number,
+): Run[] {
+  const runs: { from: number; items: number[] }[] = [];
+  let before = -1;
+  for (let i = 0; i < places.length; i++) {
+    const place = places[i] as number;
+    const repository = repositoryOf(place, i);
+    if (repository !== before) runs.push({ from: i, items: [] });
+    before = repository;
+    runs.at(-1)?.items.push(place);
+  }
+  return runs;
+}
+
+function packOf(index: StoreIndex, places: readonly number[], digests: Uint32Array): Uint8Array {
+  return index.digests.pack(Uint32Array.from(places, (at) => digests[at] as number));
+}
+
+/** Tags whose history is to be listed: it goes with them, or may have something stale. */
+function tagsToList({ droppedTags, keptTags }: Question, { tagsWithMore }: DetailFacts): number[] {
+  return [...droppedTags, ...keptTags.filter((_, i) => tagsWithMore[i] === 1)];
 }
 
 /** Living blobs whose size neither a descriptor nor a reading told. */

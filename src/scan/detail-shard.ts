@@ -12,16 +12,30 @@ import {
   revisionDirectory,
   SKELETON,
   tagDirectory,
+  tagIndexDirectory,
 } from '../registry/layout.js';
 import type { FoundFile } from './facts.js';
 import { ShardReader } from './shard.js';
 import type { ShardContext } from './shard.js';
 
+/** Something of one repository, by packed digests: an object for each would cost its clone. */
+export interface OfRepository {
+  readonly repository: BytePath;
+  readonly digests: Uint8Array;
+}
+
+/** Tags of one repository, each with the digest that it is on. */
+export interface TagsOfRepository extends OfRepository {
+  readonly tags: readonly string[];
+}
+
 /** What is asked only of the objects that a plan may drop, or that are broken. */
 export interface DetailShard extends ShardContext {
   /** Packed digests of blobs to measure. */
   readonly blobs: Uint8Array;
-  readonly layerLinks: readonly { readonly repository: BytePath; readonly digest: Digest }[];
+  readonly layerLinks: readonly OfRepository[];
+  /** Tags whose history is of interest if it has more than the digest that they are on. */
+  readonly tags: readonly TagsOfRepository[];
   readonly histories: readonly { readonly repository: BytePath; readonly tag: string }[];
   /** Schema 1 manifests: what their `signatures` name (registries of 2.0 to 2.3). */
   readonly signatures: readonly { readonly repository: BytePath; readonly digest: Digest }[];
@@ -49,6 +63,8 @@ export interface DetailFacts {
    * files, NaN where there is no link and something else.
    */
   readonly linkTimes: Float64Array;
+  /** By tag of `tags`: 1 where its history may name more than the digest that it is on. */
+  readonly tagsWithMore: Uint8Array;
   /** A tag's history: the digests that its `index` names, and those whose link is there. */
   readonly histories: readonly TagHistory[];
   /** As `histories`: the digests in `revisions/<alg>/<hex>/signatures`. */
@@ -84,9 +100,8 @@ export function readDetails(fs: ReadFs, shard: DetailShard): DetailFacts {
   }
   return {
     ...facts,
-    linkTimes: Float64Array.from(shard.layerLinks, ({ repository, digest }) =>
-      linkTime(reader, layerDirectory(repository, digest), facts.temporaries),
-    ),
+    linkTimes: linkTimes(reader, shard.layerLinks, facts.temporaries),
+    tagsWithMore: tagsWithMore(reader, shard.tags),
     histories: shard.histories.map(({ repository, tag }) =>
       readDigests(reader, tagDirectory(repository, tag), 'index'),
     ),
@@ -153,6 +168,21 @@ function findTemporaries(reader: ShardReader, path: string, into: FoundFile[]): 
   return state;
 }
 
+function linkTimes(
+  reader: ShardReader,
+  links: readonly OfRepository[],
+  temporaries: FoundFile[],
+): Float64Array {
+  const times: number[] = [];
+  for (const { repository, digests } of links) {
+    for (let at = 0; at < digests.length; at += PACKED) {
+      const directory = layerDirectory(repository, unpackDigest(digests, at));
+      times.push(linkTime(reader, directory, temporaries));
+    }
+  }
+  return Float64Array.from(times);
+}
+
 function linkTime(reader: ShardReader, directory: string, temporaries: FoundFile[]): number {
   // A link that cannot be looked at, or is no file, counts as of now: within any grace.
   let time = Infinity;
@@ -163,6 +193,38 @@ function linkTime(reader: ShardReader, directory: string, temporaries: FoundFile
   });
   if (!Number.isNaN(time)) return time;
   return findTemporaries(reader, directory, temporaries) === BLOB.absent ? BARE : Number.NaN;
+}
+
+function tagsWithMore(reader: ShardReader, asked: readonly TagsOfRepository[]): Uint8Array {
+  const more: number[] = [];
+  for (const { repository, digests, tags } of asked) {
+    tags.forEach((tag, i) => {
+      const own = tagIndexDirectory(repository, tag, unpackDigest(digests, i * PACKED));
+      more.push(isAlone(reader, own) ? 0 : 1);
+    });
+  }
+  return Uint8Array.from(more);
+}
+
+/**
+ * Whether a history entry is the only one of its tag, told by three link counts (a directory's is
+ * its number of subdirectories plus two) instead of two listings: a third of a plan's system calls
+ * went into listing histories that have nothing to tell. Where the file system does not count, or
+ * something is odd, the answer is no, and the history is listed.
+ */
+function isAlone(reader: ShardReader, entry: BytePath): boolean {
+  const algorithm = entry.slice(0, entry.lastIndexOf('/'));
+  const index = algorithm.slice(0, algorithm.lastIndexOf('/'));
+  return (
+    reader.try(index, (absolute) => {
+      const { fs, base } = reader;
+      return (
+        fs.quickStat(absolute)?.subdirectories === 1 &&
+        fs.quickStat(`${base}/${algorithm}`)?.subdirectories === 1 &&
+        fs.quickStat(`${base}/${entry}`)?.subdirectories !== undefined
+      );
+    }) === true
+  );
 }
 
 /** The digests that directories are named after, whatever their links say. */

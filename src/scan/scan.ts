@@ -4,7 +4,13 @@ import type { Digest } from '../registry/digest.js';
 import type { Finding } from '../registry/finding.js';
 import { BLOBS } from '../registry/layout.js';
 import type { CreatedFacts } from './created-shard.js';
-import type { DetailFacts, DetailShard, TagHistory } from './detail-shard.js';
+import type {
+  DetailFacts,
+  DetailShard,
+  OfRepository,
+  TagHistory,
+  TagsOfRepository,
+} from './detail-shard.js';
 import { discover } from './discovery.js';
 import type {
   BlobFacts,
@@ -167,6 +173,7 @@ function noteStray(reader: ShardReader, path: BytePath): void {
 export const NOTHING: DetailRequest = {
   blobs: new Uint8Array(),
   layerLinks: [],
+  tags: [],
   histories: [],
   signatures: [],
   skeletons: [],
@@ -183,11 +190,13 @@ export async function readDetails(
   const none = { ...context, ...NOTHING };
   const shards = [
     ...chunksOf(request.blobs, DETAILS_A_SHARD * PACKED).map((blobs) => ({ ...none, blobs })),
-    ...inParts(request.layerLinks, DETAILS_A_SHARD).map((layerLinks) => ({ ...none, layerLinks })),
+    ...inPartsOf(request.layerLinks, cutLinks).map((layerLinks) => ({ ...none, layerLinks })),
+    ...inPartsOf(request.tags, cutTags).map((tags) => ({ ...none, tags })),
     ...inParts(request.histories, DETAILS_A_SHARD).map((histories) => ({ ...none, histories })),
     ...inParts(request.signatures, DETAILS_A_SHARD).map((signatures) => ({ ...none, signatures })),
     ...inParts(request.skeletons, DETAILS_A_SHARD).map((skeletons) => ({ ...none, skeletons })),
   ];
+  if (shards.length === 0) return joinDetails([], request);
   const parts: DetailFacts[] = [];
   for await (const facts of options.runner.run('details', shards)) {
     parts.push(facts);
@@ -204,7 +213,8 @@ function joinDetails(parts: readonly DetailFacts[], request: DetailRequest): Det
     blobAllocated: new Float64Array(count),
     blobShared: new Uint8Array(count),
     blobMtimes: new BigInt64Array(count),
-    linkTimes: new Float64Array(request.layerLinks.length),
+    linkTimes: new Float64Array(countOf(request.layerLinks)),
+    tagsWithMore: new Uint8Array(countOf(request.tags)),
   };
   const histories: TagHistory[] = [];
   const signatures: TagHistory[] = [];
@@ -213,6 +223,7 @@ function joinDetails(parts: readonly DetailFacts[], request: DetailRequest): Det
   const findings: Finding[] = [];
   let blob = 0;
   let link = 0;
+  let tag = 0;
   for (const part of parts) {
     joined.blobStates.set(part.blobStates, blob);
     joined.blobBytes.set(part.blobBytes, blob);
@@ -220,8 +231,10 @@ function joinDetails(parts: readonly DetailFacts[], request: DetailRequest): Det
     joined.blobShared.set(part.blobShared, blob);
     joined.blobMtimes.set(part.blobMtimes, blob);
     joined.linkTimes.set(part.linkTimes, link);
+    joined.tagsWithMore.set(part.tagsWithMore, tag);
     blob += part.blobStates.length;
     link += part.linkTimes.length;
+    tag += part.tagsWithMore.length;
     for (const history of part.histories) histories.push(history);
     for (const named of part.signatures) signatures.push(named);
     for (const skeleton of part.skeletons) skeletons.push(skeleton);
@@ -278,6 +291,45 @@ function chunksOf(bytes: Uint8Array, size: number): Uint8Array[] {
   // Copies, so that a part can be handed to a worker without the whole.
   for (let at = 0; at < bytes.length; at += size) parts.push(bytes.slice(at, at + size));
   return parts;
+}
+
+function countOf(groups: readonly OfRepository[]): number {
+  return groups.reduce((count, { digests }) => count + digests.length / PACKED, 0);
+}
+
+/**
+ * Parts of about `DETAILS_A_SHARD` digests; `cut` makes one of a large repository's, from one
+ * digest to another.
+ */
+function inPartsOf<T extends OfRepository>(
+  groups: readonly T[],
+  cut: (group: T, from: number, to: number) => T,
+): T[][] {
+  const parts: T[][] = [];
+  let room = 0;
+  for (const group of groups) {
+    const count = group.digests.length / PACKED;
+    for (let from = 0; from < count;) {
+      if (room === 0) {
+        parts.push([]);
+        room = DETAILS_A_SHARD;
+      }
+      const to = Math.min(count, from + room);
+      parts.at(-1)?.push(cut(group, from, to));
+      room -= to - from;
+      from = to;
+    }
+  }
+  return parts;
+}
+
+function cutLinks({ repository, digests }: OfRepository, from: number, to: number): OfRepository {
+  // A copy: a view would be cloned with the whole array behind it.
+  return { repository, digests: digests.slice(from * PACKED, to * PACKED) };
+}
+
+function cutTags(group: TagsOfRepository, from: number, to: number): TagsOfRepository {
+  return { ...cutLinks(group, from, to), tags: group.tags.slice(from, to) };
 }
 
 function inParts<T>(items: readonly T[], size: number): T[][] {

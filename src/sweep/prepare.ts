@@ -133,19 +133,25 @@ async function linkedSince(
   header: PlanHeader,
   actions: readonly Action[],
 ): Promise<string | undefined> {
-  const links: { repository: string; digest: (Action & { kind: 'blob' })['digest'] }[] = [];
+  const links = new Map<number, number[]>();
   const { layers } = reverseOf(index);
   for (const action of actions) {
     const digest = action.kind === 'blob' ? index.digests.find(action.digest) : undefined;
-    if (action.kind !== 'blob' || digest === undefined) continue;
+    if (digest === undefined) continue;
     eachOf(layers, digest, (repository) => {
-      links.push({ repository: index.repositories[repository] as string, digest: action.digest });
+      const known = links.get(repository);
+      if (known === undefined) links.set(repository, [digest]);
+      else known.push(digest);
     });
   }
-  const { linkTimes } = await readDetails(scan, { ...NOTHING, layerLinks: links });
+  const layerLinks = Array.from(links, ([repository, digests]) => ({
+    repository: index.repositories[repository] as string,
+    digests: index.digests.pack(Uint32Array.from(digests)),
+  }));
+  const { linkTimes } = await readDetails(scan, { ...NOTHING, layerLinks });
   const created = Date.parse(header.created);
-  const at = linkTimes.findIndex((time) => time > created);
-  return links[at]?.repository;
+  const owners = [...links].flatMap(([repository, digests]) => digests.map(() => repository));
+  return index.repositories[owners[linkTimes.findIndex((time) => time > created)] ?? -1];
 }
 
 function stale(what: string): AppError {

@@ -2,7 +2,6 @@ import { describe, expect, it } from 'vitest';
 import { makeReadFs } from '../../src/fs/node-fs.ts';
 import type { ReadFs } from '../../src/fs/read-fs.ts';
 import { PACKED, packHex, unpackDigest } from '../../src/registry/digest.ts';
-import type { Digest } from '../../src/registry/digest.ts';
 import { KIND } from '../../src/registry/media-type.ts';
 import { BARE, BLOB } from '../../src/scan/detail-shard.ts';
 import { discover } from '../../src/scan/discovery.ts';
@@ -239,6 +238,7 @@ describe('the shard of details', () => {
     const store = newStore();
     const old = image(store, 'a', 'latest');
     const current = image(store, 'a', 'latest');
+    const alone = image(store, 'b', 'new');
     const bare = digestOf('bare');
     store.mkdir(`repositories/a/_layers/${digestPath(bare)}`);
     store.ageEverything(OLD);
@@ -246,10 +246,11 @@ describe('the shard of details', () => {
     const facts = runTask(fs, 'details', {
       ...context,
       ...NOTHING,
-      layerLinks: [current.edges[0] as string, bare].map((digest) => ({
-        repository: 'a',
-        digest: digest as Digest,
-      })),
+      layerLinks: [{ repository: 'a', digests: pack(current.edges[0] as string, bare) }],
+      tags: [
+        { repository: 'a', digests: pack(current.digest), tags: ['latest'] },
+        { repository: 'b', digests: pack(alone.digest, current.digest), tags: ['new', 'none'] },
+      ],
       histories: [
         { repository: 'a', tag: 'latest' },
         { repository: 'a', tag: 'none' },
@@ -257,6 +258,7 @@ describe('the shard of details', () => {
       skeletons: ['a'],
     });
     expect([...facts.linkTimes]).toEqual([OLD.getTime(), BARE]);
+    expect([...facts.tagsWithMore]).toEqual([1, 0, 1]);
     expect(facts.histories[0]).toMatchObject({
       digests: [old.digest, current.digest].sort(),
       directories: ['index/sha256', 'index'],
@@ -285,7 +287,7 @@ describe('the shard of details', () => {
         throw Object.assign(new Error('EIO'), { code: 'EIO' });
       },
     };
-    const layerLinks = [{ repository: 'a', digest: edges[0] as Digest }];
+    const layerLinks = [{ repository: 'a', digests: pack(edges[0] as string) }];
     expect(runTask(failing, 'details', { ...context, ...NOTHING, layerLinks }).linkTimes[0]).toBe(
       Infinity,
     );
