@@ -153,7 +153,7 @@ function addCommon(command: Command): Command {
     .option('-v, --verbose', 'stack traces with errors')
     .option('--no-progress', 'no progress on stderr')
     .addOption(colorOption())
-    .option('--threads <n>', 'worker threads (default: as many as there are cores)');
+    .option('--threads <n>', 'worker threads (default: the cores, up to 8 on a slow disk)');
 }
 
 function allowOption(): Option {

@@ -41,6 +41,8 @@ export interface Session {
 }
 
 const MOST_THREADS = 256;
+/** Workers at most, where `--threads` says nothing, when they wait for the disk. */
+const DEEPEST = 8;
 
 /**
  * Runs a command on a session, and closes it. A run that a signal ended before anything was
@@ -76,7 +78,8 @@ export async function openSession(
   const root = await openRoot(fs, shownAs, { env: process.env, allowMounts: flags.allowMount });
   const stop = new AbortController();
   const signals = listen(stop);
-  const runner = new Runner({ fs, threads, signal: stop.signal });
+  const deepest = flags.threads === undefined ? Math.max(threads, DEEPEST) : threads;
+  const runner = new Runner({ fs, threads, deepest, signal: stop.signal });
   const progress = await chooseProgress(flags);
   const scan: ScanOptions = {
     base: root.base,

@@ -1,3 +1,4 @@
+import { Depth, inDepth } from './depth.js';
 import { AppError } from '../fs/errors.js';
 import type { ReadFs } from '../fs/read-fs.js';
 import { runTask } from './handlers.js';
@@ -7,6 +8,8 @@ export interface RunnerOptions {
   readonly fs: ReadFs;
   /** Workers; 0 runs every shard inline. */
   readonly threads: number;
+  /** Workers at most, when those there are wait for the disk; by default no more. */
+  readonly deepest?: number;
   /** The compiled worker: `worker.js` beside this file. */
   readonly workerFile?: URL;
   readonly signal?: AbortSignal;
@@ -18,14 +21,22 @@ const INLINE_BUDGET_MS = 60;
 /** What a pool takes to start, on an idle machine. */
 const POOL_MS = 70;
 
+/**
+ * The young generation of each worker, megabytes. A shard's garbage dies young whatever its size,
+ * and what V8 would let it grow to (48) is memory that the whole run holds.
+ */
+const YOUNG_MB = 4;
+
 /** Runs shards, inline while the store seems small and then in a pool of workers. */
 export class Runner {
   readonly #options: RunnerOptions;
   #spentMs = 0;
   #pool: Promise<Pool> | undefined;
+  readonly #depth: Depth;
 
   constructor(options: RunnerOptions) {
     this.#options = options;
+    this.#depth = new Depth(options.threads, options.deepest ?? options.threads);
   }
 
   /** The facts of every shard, in the order of the shards. */
@@ -48,9 +59,7 @@ export class Runner {
     }
     if (next === shards.length) return;
     const pool = await (this.#pool ??= startPool(this.#options));
-    const results = shards.slice(next).map((shard) => pool.run({ task, shard }));
-    // An early exit leaves promises behind that reject when the pool is destroyed.
-    for (const result of results) result.catch(() => undefined);
+    const results = inDepth(shards.slice(next), this.#depth, (shard) => pool.run({ task, shard }));
     for (const result of results) {
       const facts = (await this.#orStopped(result)) as Tasks[K]['facts'];
       yield facts;
@@ -112,8 +121,10 @@ async function startPool(options: RunnerOptions): Promise<Pool> {
   const pool = new Piscina({
     filename: file.href,
     minThreads: options.threads,
-    maxThreads: options.threads,
+    // It starts one more whenever all are at work, and `Depth` says how many may be.
+    maxThreads: Math.max(options.threads, options.deepest ?? 0),
     recordTiming: false,
+    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
   });
   // A task that ends just as the pool is destroyed emits `error`; its own promise tells all.
   pool.on('error', () => undefined);
