@@ -1,25 +1,19 @@
-import type { TagFacts } from './facts.js';
 import { remembered } from './memo.js';
-import type { Memo } from './memo.js';
 import type { RepositoryPolicy } from './model.js';
 import { matchesSet } from './pattern.js';
+import type { Ranking } from './ranking.js';
 
 /**
  * Which tags each rule speaks for: by rule, the tags' indexes. A tag that an exclusive rule takes
  * is the first such rule's alone, for its votes and for its counts. Fallback tags are nobody's.
  */
-export function claimTags(
-  policy: RepositoryPolicy,
-  tags: readonly TagFacts[],
-  memo: Memo,
-): number[][] {
-  const known = remembered(memo.claims, policy, () => new Map<string, readonly number[]>());
+export function claimTags(policy: RepositoryPolicy, { tags, names, memo }: Ranking): number[][] {
+  const known = remembered(memo.claims, policy, () => []);
   const members: number[][] = policy.rules.map(() => []);
   for (let tag = 0; tag < tags.length; tag++) {
     const facts = tags[tag];
     if (facts === undefined || facts.fallback) continue;
-    let rules = known.get(facts.name);
-    if (rules === undefined) known.set(facts.name, (rules = rulesFor(policy, facts.name)));
+    const rules = (known[names[tag] as number] ??= rulesFor(policy, facts.name));
     for (const i of rules) members[i]?.push(tag);
   }
   return members;

@@ -4,7 +4,7 @@ import type { Calendar } from './calendar.js';
 import { claimTags } from './claims.js';
 import { speak } from './court.js';
 import type { Case, Court } from './court.js';
-import type { Decided, Reason, RepositoryFacts } from './facts.js';
+import type { Decided, Reason, RepositoryFacts, TagFacts } from './facts.js';
 import { makeGroups } from './groups.js';
 import { makeScratch } from './memo.js';
 import type { Memo, Scratch } from './memo.js';
@@ -29,41 +29,43 @@ export interface TagSettings {
 
 /**
  * What a policy's rules make of a repository's tags, before protection; index by index. The rules
- * are heard again, on the record, when somebody asks for a tag's reasons.
+ * are heard again, on the record, when somebody asks for a tag's reasons: until then nothing of
+ * the first hearing is held.
  */
 export function decideTags(
   policy: RepositoryPolicy,
   { tags }: RepositoryFacts,
   settings: TagSettings,
 ): Decided[] {
-  const { bounds, memo } = settings;
-  const ranking = makeRanking(tags, bounds, memo);
-  const claims = claimTags(policy, tags, memo);
-  const hear = (
-    ballot: Ballot,
-    refused: TagSettings['refused'],
-    makeArrays: () => Scratch,
-  ): void => {
-    const court: Court = { now: bounds.now, ranking, ballot, ...settings };
-    claims.forEach((members, i) => {
-      const rule = policy.rules[i];
-      if (rule === undefined || members.length === 0) return;
-      const groups = makeGroups(rule, members, ranking, makeArrays());
-      hearRule({ court, rule, members, groups }, settings.reset, refused);
-    });
-  };
   const tally = makeTally(tags.length);
-  hear(tally, settings.refused, () => memo.scratch);
+  hear(policy, tags, settings, tally, () => settings.memo.scratch);
   let record: VoteRecord | undefined;
   const onRecord = (): VoteRecord => {
     if (record !== undefined) return record;
     record = makeVoteRecord(policy.name, tags.length);
-    // What votes tell looks at the groups of each rule later on.
-    hear(record, () => undefined, makeScratch);
+    // What votes tell looks at the groups of each rule later on, so each has arrays of its own.
+    hear(policy, tags, { ...settings, refused: () => undefined }, record, makeScratch);
     return record;
   };
   const otherwise = decideOtherwise(policy);
   return tags.map((tag, i) => (tag.fallback ? FOLLOWS : (settle(tally, onRecord, i) ?? otherwise)));
+}
+
+function hear(
+  policy: RepositoryPolicy,
+  tags: readonly TagFacts[],
+  { bounds, calendar, pulls, memo, reset, refused }: TagSettings,
+  ballot: Ballot,
+  makeArrays: () => Scratch,
+): void {
+  const ranking = makeRanking(tags, bounds, memo);
+  const court: Court = { now: bounds.now, ranking, calendar, pulls, ballot };
+  claimTags(policy, ranking).forEach((members, i) => {
+    const rule = policy.rules[i];
+    if (rule === undefined || members.length === 0) return;
+    const groups = makeGroups(rule, members, ranking, makeArrays());
+    hearRule({ court, rule, members, groups }, reset, refused);
+  });
 }
 
 const FOLLOWS_REASON: Reason = {

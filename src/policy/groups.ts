@@ -1,5 +1,5 @@
 import { remembered, versionOf } from './memo.js';
-import type { Memo, Scratch } from './memo.js';
+import type { Scratch } from './memo.js';
 import type { Keep, Per, Rule } from './model.js';
 import { ranks } from './model.js';
 import type { Ranking } from './ranking.js';
@@ -18,16 +18,26 @@ export interface Groups {
   readonly strays: readonly (readonly [number, 'group-by' | 'semver'])[];
 }
 
-/** Where a name puts a tag: keys and labels of its groups, or why it is in none. */
-export interface GroupPlace {
+/** Where a name puts a tag: its groups, or why it is in none. */
+interface GroupPlace {
   readonly whole: Group | undefined;
   readonly counted: Group | undefined;
   readonly stray: 'group-by' | 'semver' | undefined;
 }
 
 interface Group {
-  readonly key: string;
   readonly label: string;
+  /** The repository, by a count of ours, for which `number` was given. */
+  round: number;
+  number: number;
+}
+
+/** What a rule makes of names, over all repositories. */
+export interface GroupPlaces {
+  /** By the number of a name. */
+  readonly places: GroupPlace[];
+  readonly groups: Map<string, Group>;
+  round: number;
 }
 
 /**
@@ -37,9 +47,10 @@ interface Group {
 export function makeGroups(
   rule: Rule,
   members: readonly number[],
-  { tags, memo }: Ranking,
+  ranking: Ranking,
   scratch: Scratch,
 ): Groups | undefined {
+  const { tags, names, memo } = ranking;
   if (rule.keep === undefined || !ranks(rule.keep)) return undefined;
   const counted = scratch('counted', tags.length, -1);
   const strays: [number, 'group-by' | 'semver'][] = [];
@@ -48,19 +59,21 @@ export function makeGroups(
     return { counted, whole: counted, labels: [''], size: 1, strays };
   }
   const whole = rule.keep.per === undefined ? counted : scratch('whole', tags.length, -1);
-  const numbers = new Map<string, number>();
+  const known = remembered(memo.places, rule, (): GroupPlaces => {
+    return { places: [], groups: new Map(), round: 0 };
+  });
+  const round = ++known.round;
   const labels: string[] = [];
-  const numberOf = ({ key, label }: Group): number => {
-    const known = numbers.get(key);
-    if (known !== undefined) return known;
-    numbers.set(key, labels.length);
-    return labels.push(label) - 1;
+  const numberOf = (group: Group): number => {
+    if (group.round !== round) {
+      group.round = round;
+      group.number = labels.push(group.label) - 1;
+    }
+    return group.number;
   };
-  const places = remembered(memo.places, rule, () => new Map<string, GroupPlace>());
   for (const tag of members) {
-    const name = tags[tag]?.name ?? '';
-    let place = places.get(name);
-    if (place === undefined) places.set(name, (place = placeOf(rule, rule.keep, name, memo)));
+    const name = names[tag] as number;
+    const place = (known.places[name] ??= placeOf(rule, rule.keep, ranking, tag, known.groups));
     if (place.stray !== undefined) strays.push([tag, place.stray]);
     if (place.whole !== undefined) whole[tag] = numberOf(place.whole);
     if (place.counted !== undefined) counted[tag] = numberOf(place.counted);
@@ -72,18 +85,26 @@ function needsVersion({ per, order, last }: Keep): boolean {
   return per !== undefined || (order === 'semver' && (last ?? 0) > 0);
 }
 
-function placeOf(rule: Rule, keep: Keep, name: string, memo: Memo): GroupPlace {
+function placeOf(
+  rule: Rule,
+  keep: Keep,
+  { tags, names, memo }: Ranking,
+  tag: number,
+  groups: Map<string, Group>,
+): GroupPlace {
+  const name = tags[tag]?.name ?? '';
+  const named = (key: string, label: string): Group =>
+    remembered(groups, key, () => ({ label, round: 0, number: -1 }));
   const group = rule.groupBy === undefined ? '' : rule.groupBy.groupOf(name);
   if (group === undefined) return { whole: undefined, counted: undefined, stray: 'group-by' };
   const label = rule.groupBy === undefined ? '' : ` of group ${group}`;
-  const whole = { key: `g${group}`, label };
-  const version = needsVersion(keep) ? versionOf(memo, name) : undefined;
+  const whole = named(`g${group}`, label);
+  const version = needsVersion(keep) ? versionOf(memo, names[tag] as number, name) : undefined;
   const stray = needsVersion(keep) && version === undefined ? 'semver' : undefined;
   if (keep.per === undefined) return { whole, counted: whole, stray };
   if (version === undefined) return { whole, counted: undefined, stray };
   const part = partOf(version, keep.per);
-  const counted = { key: `p${part}/${group}`, label: `${label} of ${keep.per} ${part}` };
-  return { whole, counted, stray };
+  return { whole, counted: named(`p${part}/${group}`, `${label} of ${keep.per} ${part}`), stray };
 }
 
 function partOf(version: Version, per: Per): string {

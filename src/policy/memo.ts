@@ -1,18 +1,21 @@
-import type { GroupPlace } from './groups.js';
+import type { GroupPlaces } from './groups.js';
 import type { RepositoryPolicy, Rule } from './model.js';
 import { parseVersion } from './version-tag.js';
 import type { Version } from './version-tag.js';
 
 /**
  * What names of tags say by themselves, for one evaluation: repositories have the same names over
- * and over, and matching, grouping and parsing them took most of the time.
+ * and over, and matching, grouping and parsing them took most of the time. A name is looked up
+ * once in each repository, for its number, and by that number from then on.
  */
 export interface Memo {
-  /** By policy and name: the rules that speak for such a tag. */
-  readonly claims: Map<RepositoryPolicy, Map<string, readonly number[]>>;
-  /** By rule and name: the groups in which the rule counts such a tag. */
-  readonly places: Map<Rule, Map<string, GroupPlace>>;
-  readonly versions: Map<string, Version | null>;
+  readonly numberOf: (name: string) => number;
+  /** By policy and number: the rules that speak for such a tag. */
+  readonly claims: Map<RepositoryPolicy, (readonly number[])[]>;
+  /** By rule and number: the groups in which the rule counts such a tag. */
+  readonly places: Map<Rule, GroupPlaces>;
+  /** By number; null for what is no version. */
+  readonly versions: (Version | null)[];
   readonly scratch: Scratch;
 }
 
@@ -38,7 +41,14 @@ export function makeScratch(): Scratch {
 }
 
 export function makeMemo(): Memo {
-  return { claims: new Map(), places: new Map(), versions: new Map(), scratch: makeScratch() };
+  const numbers = new Map<string, number>();
+  return {
+    numberOf: (name) => remembered(numbers, name, () => numbers.size),
+    claims: new Map(),
+    places: new Map(),
+    versions: [],
+    scratch: makeScratch(),
+  };
 }
 
 /** The value of a key, made at the first call. */
@@ -50,7 +60,7 @@ export function remembered<K, V>(known: Map<K, V>, key: K, make: () => V): V {
   return made;
 }
 
-/** The version that a tag of this name is, if it is one. */
-export function versionOf({ versions }: Memo, name: string): Version | undefined {
-  return remembered(versions, name, () => parseVersion(name) ?? null) ?? undefined;
+/** The version that a tag of this name and number is, if it is one. */
+export function versionOf({ versions }: Memo, number: number, name: string): Version | undefined {
+  return (versions[number] ??= parseVersion(name) ?? null) ?? undefined;
 }

@@ -36,6 +36,8 @@ export interface Ranking {
   readonly times: Readonly<Record<Clock, Float64Array>>;
   readonly flaw: (clock: Clock, tag: number) => string;
   readonly memo: Memo;
+  /** By tag: the number of its name, by `memo`. */
+  readonly names: readonly number[];
   /** Tags that can be ranked, the newest or highest first; `clock` breaks ties. */
   readonly sorted: (order: Order, clock: Clock) => Int32Array;
 }
@@ -52,18 +54,20 @@ export function makeRanking(tags: readonly TagFacts[], bounds: TimeBounds, memo:
     return times;
   };
   const times = { pushed: believed('pushed'), created: believed('created') };
+  const names = tags.map(({ name }) => memo.numberOf(name));
   let versions: readonly (Version | undefined)[] | undefined;
   const sorts = new Map<string, Int32Array>();
   return {
     tags,
     times,
     memo,
+    names,
     flaw: (clock, tag) => flawOf(raw(clock, tag), bounds) ?? '',
     sorted: (order, clock) => {
       const key = `${order}/${clock}`;
       const known = sorts.get(key);
       if (known !== undefined) return known;
-      versions ??= tags.map(({ name }) => versionOf(memo, name));
+      versions ??= tags.map(({ name }, tag) => versionOf(memo, names[tag] as number, name));
       const made = sortTags(tags, order, times, clock, versions);
       sorts.set(key, made);
       return made;
