@@ -8,7 +8,7 @@ export interface Speaker {
   readonly side: 'keep' | 'drop';
   readonly rule: string;
   readonly field: string;
-  readonly value: string;
+  readonly value: () => string;
   /** The evidence for a tag; `mark` is the number that went with its vote. */
   readonly tell: (tag: number, mark: number) => string;
 }
@@ -57,7 +57,7 @@ export function makeVoteRecord(policy: string, tags: number): VoteRecord {
   const unmet: (Speaker | undefined)[] = Array.from({ length: tags });
   const reasonOf = (speaker: Speaker, tag: number, mark: number): Reason => {
     const { side, rule, field, value } = speaker;
-    return { side, policy, rule, field, value, evidence: speaker.tell(tag, mark) };
+    return { side, policy, rule, field, value: value(), evidence: speaker.tell(tag, mark) };
   };
   return {
     vote: (tag, speaker, mark = 0) => votes[tag]?.push({ speaker, mark }),

@@ -15,13 +15,19 @@ export interface Calendar {
 /** The calendar of an IANA zone, by the platform's own rules of summer time. */
 export function makeCalendar(timezone: string): Calendar {
   const offsetAt = makeOffsets(timezone);
+  const monthOf = makeMonths();
   return {
-    periodOf: (bucket, instant) => periodOf(bucket, instant, offsetAt(instant)),
+    periodOf: (bucket, instant) => periodOf(bucket, instant, offsetAt(instant), monthOf),
     nameOf: (bucket, instant) => nameOf(bucket, instant + offsetAt(instant)),
   };
 }
 
-function periodOf(bucket: Bucket, instant: number, offset: number): number {
+function periodOf(
+  bucket: Bucket,
+  instant: number,
+  offset: number,
+  monthOf: (day: number) => number,
+): number {
   const local = instant + offset;
   const day = Math.floor(local / DAY);
   if (bucket === 'daily') return day;
@@ -29,9 +35,22 @@ function periodOf(bucket: Bucket, instant: number, offset: number): number {
   if (bucket === 'weekly') return Math.floor((day + 3) / 7);
   // By the instant it began: the hour that is repeated when summer time ends is two hours.
   if (bucket === 'hourly') return Math.floor(local / HOUR) * HOUR - offset;
-  const date = new Date(local);
-  const year = date.getUTCFullYear();
-  return bucket === 'yearly' ? year : year * 12 + date.getUTCMonth();
+  const month = monthOf(day);
+  return bucket === 'yearly' ? Math.floor(month / 12) : month;
+}
+
+/** The month, from the year 0, of a day from 1970; a date is made once for each day. */
+function makeMonths(): (day: number) => number {
+  const months = new Map<number, number>();
+  return (day) => {
+    let month = months.get(day);
+    if (month === undefined) {
+      const date = new Date(day * DAY);
+      month = date.getUTCFullYear() * 12 + date.getUTCMonth();
+      months.set(day, month);
+    }
+    return month;
+  };
 }
 
 function nameOf(bucket: Bucket, local: number): string {

@@ -23,12 +23,15 @@ export interface Case {
   readonly groups: Groups | undefined;
 }
 
+/** Nothing to say. */
+export const NONE = (): string => '';
+
 /** Lets a field of the rule speak. */
 export function speak(
   { rule }: Case,
   side: 'keep' | 'drop',
   field: string,
-  value: string,
+  value: Speaker['value'],
   tell: Speaker['tell'],
 ): Speaker {
   return { side, rule: rule.name, field, value, tell };

@@ -2,7 +2,7 @@ import { makeTally, makeVoteRecord } from './ballot.js';
 import type { Ballot, Tally, VoteRecord } from './ballot.js';
 import type { Calendar } from './calendar.js';
 import { claimTags } from './claims.js';
-import { speak } from './court.js';
+import { NONE, speak } from './court.js';
 import type { Case, Court } from './court.js';
 import type { Decided, Reason, RepositoryFacts, TagFacts } from './facts.js';
 import { makeGroups } from './groups.js';
@@ -89,13 +89,19 @@ function hearRule(one: Case, reset: string | undefined, refused: TagSettings['re
   const clocks = clocksOf(rule);
   if (reset !== undefined && clocks.includes('pushed')) {
     refused(rule);
-    const speaker = speak(one, 'keep', 'pushed', 'reset', () => reset);
+    const speaker = speak(
+      one,
+      'keep',
+      'pushed',
+      () => 'reset',
+      () => reset,
+    );
     for (const tag of members) ballot.vote(tag, speaker);
     return;
   }
   for (const clock of clocks) {
     const times = ranking.times[clock];
-    const speaker = speak(one, 'keep', clock, '', (tag) => ranking.flaw(clock, tag));
+    const speaker = speak(one, 'keep', clock, NONE, (tag) => ranking.flaw(clock, tag));
     for (const tag of members) if (Number.isNaN(times[tag])) ballot.vote(tag, speaker);
   }
   voteKeep(one);

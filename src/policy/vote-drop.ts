@@ -1,4 +1,4 @@
-import { speak, tellAge } from './court.js';
+import { NONE, speak, tellAge } from './court.js';
 import type { Case } from './court.js';
 import { formatDuration } from './duration.js';
 import { testNotPulledFor } from './pulls.js';
@@ -11,7 +11,7 @@ export function voteDrop(one: Case): void {
     voteByAge(one);
     return;
   }
-  const always = speak(one, 'drop', 'always', '', () => '');
+  const always = speak(one, 'drop', 'always', NONE, NONE);
   for (const tag of one.members) one.court.ballot.vote(tag, always);
 }
 
@@ -22,11 +22,15 @@ function voteByAge(one: Case): void {
   const { olderThan, notPulledFor } = one.rule.drop ?? {};
   const own = ranking.times[one.rule.time];
   const { pushed } = ranking.times;
-  const older = speak(one, 'drop', 'older-than', formatDuration(olderThan ?? 0), (tag) =>
-    tellAge(one, tag),
+  const older = speak(
+    one,
+    'drop',
+    'older-than',
+    () => formatDuration(olderThan ?? 0),
+    (tag) => tellAge(one, tag),
   );
   const test = notPulledFor === undefined ? undefined : testNotPulledFor(pulls, notPulledFor);
-  const span = formatDuration(notPulledFor ?? 0);
+  const span = (): string => formatDuration(notPulledFor ?? 0);
   const tell = (tag: number): string => test?.tell(tags[tag]?.pulledMs, pushed[tag] ?? NaN) ?? '';
   const unpulled = speak(one, 'drop', 'not-pulled-for', span, tell);
   const unknown = speak(one, 'keep', 'not-pulled-for', span, tell);

@@ -1,4 +1,4 @@
-import { speak, tellAge } from './court.js';
+import { NONE, speak, tellAge } from './court.js';
 import type { Case } from './court.js';
 import { formatAge, formatDuration } from './duration.js';
 import type { Duration } from './duration.js';
@@ -12,15 +12,21 @@ export function voteKeep(one: Case): void {
   const { ballot } = one.court;
   if (keep === undefined) return;
   if (keep.always) {
-    const always = speak(one, 'keep', 'always', '', () => '');
+    const always = speak(one, 'keep', 'always', NONE, NONE);
     for (const tag of one.members) ballot.vote(tag, always);
   }
   if (keep.within !== undefined) keepWithin(one, keep.within, keep.anchor);
   if (keep.pulledWithin !== undefined) keepPulled(one, keep.pulledWithin);
   const { groups } = one;
   if (groups === undefined) return;
-  const noVersion = speak(one, 'keep', 'semver', '', () => 'not a version');
-  const noGroup = speak(one, 'keep', 'group-by', groupBy?.text ?? '', () => 'in no group');
+  const noVersion = speak(one, 'keep', 'semver', NONE, () => 'not a version');
+  const noGroup = speak(
+    one,
+    'keep',
+    'group-by',
+    () => groupBy?.text ?? '',
+    () => 'in no group',
+  );
   for (const [tag, field] of groups.strays) {
     ballot.vote(tag, field === 'semver' ? noVersion : noGroup);
   }
@@ -36,7 +42,8 @@ function labelOf(groups: Groups, tag: number): string {
 function keepLast(one: Case, groups: Groups, keep: Keep): void {
   const { ranking, ballot } = one.court;
   const wanted = keep.last ?? 0;
-  const value = keep.per === undefined ? String(wanted) : `${wanted} per ${keep.per}`;
+  const value = (): string =>
+    keep.per === undefined ? String(wanted) : `${wanted} per ${keep.per}`;
   const speaker = speak(
     one,
     'keep',
@@ -67,10 +74,16 @@ function keepLastPulled(one: Case, groups: Groups, wanted: number): void {
   const pulled = (tag: number): number => ranking.tags[tag]?.pulledMs ?? -Infinity;
   const unsure = (tag: number): boolean =>
     pulled(tag) === -Infinity && (pulls.missing === 'keep' || Number.isNaN(pushed[tag]));
-  const speaker = speak(one, 'keep', 'last-pulled', String(wanted), (tag, place) => {
-    if (unsure(tag)) return `only ${place - 1} seen pulled${labelOf(groups, tag)}`;
-    return `no. ${place}${labelOf(groups, tag)} by ${pulled(tag) > -Infinity ? 'pull' : 'push'}`;
-  });
+  const speaker = speak(
+    one,
+    'keep',
+    'last-pulled',
+    () => String(wanted),
+    (tag, place) => {
+      if (unsure(tag)) return `only ${place - 1} seen pulled${labelOf(groups, tag)}`;
+      return `no. ${place}${labelOf(groups, tag)} by ${pulled(tag) > -Infinity ? 'pull' : 'push'}`;
+    },
+  );
   // The sort is stable, so tags with one time of pull, or none, stay in the order of their push.
   const unknown = one.members.filter((tag) => Number.isNaN(pushed[tag]));
   const order = [...ranking.sorted('pushed', 'pushed'), ...unknown].sort((a, b) => {
@@ -97,7 +110,7 @@ function keepBucket(one: Case, groups: Groups, bucket: Bucket, wanted: number): 
     one,
     'keep',
     bucket,
-    String(wanted),
+    () => String(wanted),
     (tag) => `newest of ${calendar.nameOf(bucket, times[tag] ?? NaN)}`,
   );
   const seen: (Set<number> | undefined)[] = [];
@@ -125,7 +138,7 @@ function keepWithin(one: Case, span: Duration, anchor: Keep['anchor']): void {
   };
   const tell = (tag: number): string =>
     newest === undefined ? tellAge(one, tag) : `${formatAge(ageOf(tag))} before the newest`;
-  const speaker = speak(one, 'keep', 'within', formatDuration(span), tell);
+  const speaker = speak(one, 'keep', 'within', () => formatDuration(span), tell);
   // NaN compares as false: a time that says nothing holds nothing here, and keeps elsewhere.
   for (const tag of one.members) if (ageOf(tag) <= span) ballot.vote(tag, speaker);
 }
@@ -147,7 +160,7 @@ function keepPulled(one: Case, span: Duration): void {
   const { tags, times } = ranking;
   const test = testPulledWithin(pulls, span);
   const tell = (tag: number): string => test.tell(tags[tag]?.pulledMs, times.pushed[tag] ?? NaN);
-  const speaker = speak(one, 'keep', 'pulled-within', formatDuration(span), tell);
+  const speaker = speak(one, 'keep', 'pulled-within', () => formatDuration(span), tell);
   for (const tag of one.members) {
     if (test.holds(tags[tag]?.pulledMs, times.pushed[tag] ?? NaN) !== false) {
       ballot.vote(tag, speaker);

@@ -27,8 +27,11 @@ export interface FallbackTag {
 // and cosign's signature, attestation and SBOM tags (cosign pkg/oci/remote).
 const FALLBACK = /^(sha256|sha384|sha512)-([0-9a-f]{64})(?:\.(?:sig|att|sbom))?$/;
 
+const SHORTEST_FALLBACK = 'sha256-'.length + 64;
+
 /** Reads a tag that names another manifest, and lives as long as that one does. */
 export function parseFallbackTag(tag: string): FallbackTag | undefined {
+  if (tag.length < SHORTEST_FALLBACK) return undefined;
   const match = FALLBACK.exec(tag);
   if (match?.[1] === undefined || match[2] === undefined) return undefined;
   return { algorithm: match[1], hex: match[2] };
