@@ -3,6 +3,7 @@ import { EDGE } from './edges.js';
 import type { EdgeBuffer } from './edges.js';
 import { isForeignType, isManifestType, KIND, kindOfMediaType } from './media-type.js';
 import type { ManifestKind } from './media-type.js';
+import { Meanings } from './meanings.js';
 
 /** Larger manifests are not read: the registry refuses more than 4 MiB. */
 export const MANIFEST_LIMIT = 8 * 1024 * 1024;
@@ -145,7 +146,10 @@ function walk(bytes: Uint8Array, out: EdgeBuffer): Top | undefined {
       const end = endOfString(bytes, pos + 1);
       if (end < 0) return undefined;
       if (frame.isObject && (frame.wait === WAIT.keyOrEnd || frame.wait === WAIT.key)) {
-        const key = classify(bytes, pos + 1, end);
+        const key =
+          end - pos > 2 * LONGEST_KEY
+            ? classify(bytes, pos + 1, end)
+            : KEY_CLASSES.of(bytes, pos + 1, end);
         if (key < 0) return undefined;
         frame.key = key;
         frame.wait = WAIT.colon;
@@ -165,7 +169,8 @@ function walk(bytes: Uint8Array, out: EdgeBuffer): Top | undefined {
             owned = addEdge(bytes, pos + 1, end, EDGE.subject, owned, out);
           }
         } else if (frame.key === KEY.mediaType) {
-          takeMediaType(stringAt(bytes, pos + 1, end), frame, depth === 1 ? top : undefined);
+          const meaning = MEDIA_TYPES.of(bytes, pos + 1, end);
+          takeMediaType(meaning, frame, depth === 1 ? top : undefined);
         } else if (frame.key === KEY.urls) {
           // `urls: [...]`: the array's frame carries the key; its object is one below.
           const holder = frame.isObject ? frame : frames[depth - 2];
@@ -299,6 +304,9 @@ function endOfScalar(bytes: Uint8Array, from: number): number {
   if (first === 0x66) return startsWith(bytes, from, FALSE) ? from + 5 : from;
   if (first === 0x6e) return startsWith(bytes, from, NULL) ? from + 4 : from;
   let i = from;
+  while (i < bytes.length && isDigit(bytes[i] as number)) i++;
+  const isPlain = i > from && (first !== 0x30 || i === from + 1);
+  if (isPlain && !isNumeric(bytes[i] ?? 0)) return i;
   while (i < bytes.length && isNumeric(bytes[i] as number)) i++;
   const text = Buffer.from(bytes.buffer, bytes.byteOffset + from, i - from).toString('latin1');
   return NUMBER.test(text) ? i : from;
@@ -309,9 +317,12 @@ const FALSE = [0x66, 0x61, 0x6c, 0x73, 0x65];
 const NULL = [0x6e, 0x75, 0x6c, 0x6c];
 const NUMBER = /^-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?$/;
 
+function isDigit(c: number): boolean {
+  return c >= 0x30 && c <= 0x39;
+}
+
 function isNumeric(c: number): boolean {
-  const isDigit = c >= 0x30 && c <= 0x39;
-  return isDigit || c === 0x2d || c === 0x2b || c === 0x2e || (c | 0x20) === 0x65;
+  return isDigit(c) || c === 0x2d || c === 0x2b || c === 0x2e || (c | 0x20) === 0x65;
 }
 
 /** A string's text with its escapes undone; as written where they are not valid. */
@@ -349,13 +360,22 @@ function foldLikeGo(text: string, plain: boolean): string {
   return text.replaceAll('\u017f', 's').replaceAll('\u212a', 'k').toLowerCase();
 }
 
-function takeMediaType(text: string, frame: Frame, top: Top | undefined): void {
+const KEY_CLASSES = new Meanings(classify);
+
+/** Of a media type: the edge's flags, and above them the kind that it announces. */
+const MEDIA_TYPES = new Meanings((bytes, from, to) => {
+  const text = stringAt(bytes, from, to);
+  const flags = isManifestType(text) ? EDGE.manifest : isForeignType(text) ? EDGE.foreign : 0;
+  return flags | (kindOfMediaType(text) << KIND_SHIFT);
+});
+const KIND_SHIFT = 16;
+
+function takeMediaType(meaning: number, frame: Frame, top: Top | undefined): void {
   if (top === undefined) {
-    if (isManifestType(text)) frame.flags |= EDGE.manifest;
-    else if (isForeignType(text)) frame.flags |= EDGE.foreign;
+    frame.flags |= meaning & ((1 << KIND_SHIFT) - 1);
     return;
   }
-  const kind = kindOfMediaType(text);
+  const kind = (meaning >>> KIND_SHIFT) as ManifestKind;
   if (kind === KIND.unknown) top.foreign = true;
   else top.known = kind;
 }
