@@ -39,7 +39,7 @@ export interface ScanSink {
   emptyDirectories(paths: readonly BytePath[]): void;
 }
 
-export type ScanStage = 'repositories' | 'blobs' | 'manifests' | 'details' | 'created';
+export type ScanStage = 'repositories' | 'blobs' | 'manifests' | 'details' | 'created' | 'links';
 
 export interface ScanOptions {
   readonly base: BytePath;
@@ -273,14 +273,16 @@ export async function peekManifests(
   }
 }
 
-function chunksOf(bytes: Uint8Array, size: number): Uint8Array[] {
+/** Cuts packed digests into shards. */
+export function chunksOf(bytes: Uint8Array, size: number): Uint8Array[] {
   const parts = [];
   // Copies, so that a part can be handed to a worker without the whole.
   for (let at = 0; at < bytes.length; at += size) parts.push(bytes.slice(at, at + size));
   return parts;
 }
 
-function inParts<T>(items: readonly T[], size: number): T[][] {
+/** Cuts a list into shards. */
+export function inParts<T>(items: readonly T[], size: number): T[][] {
   const parts = [];
   for (let at = 0; at < items.length; at += size) parts.push(items.slice(at, at + size));
   return parts;

@@ -1,7 +1,8 @@
 import type { Action } from '../plan/action.js';
 
 export interface Phase {
-  readonly name: 'links put back' | 'damaged data' | 'uploads' | 'tags' | 'manifests' | 'blobs' | 'leftovers';
+  readonly name:
+    'links put back' | 'damaged data' | 'uploads' | 'tags' | 'manifests' | 'blobs' | 'leftovers';
   readonly actions: readonly Action[];
 }
 

@@ -1,0 +1,65 @@
+import { NO_DIGEST, tagPlace } from '../graph/store-index.js';
+import type { Action } from '../plan/action.js';
+import { dropNothing } from '../policy/decisions.js';
+import { dropDeadTags } from '../policy/untagged.js';
+import { tagDirectory } from '../registry/layout.js';
+import { TAG } from '../scan/facts.js';
+import { NOTHING, readDetails } from '../scan/scan.js';
+import type { ScanOptions } from '../scan/scan.js';
+import { isSafe } from './facts.js';
+import type { CheckFacts } from './facts.js';
+import { unmended } from './finding.js';
+import type { CheckFinding } from './finding.js';
+
+/** Tags whose link is in order and leads to a manifest that is nowhere. */
+export async function deadTagFindings(
+  scan: ScanOptions,
+  facts: CheckFacts,
+): Promise<CheckFinding[]> {
+  const { index } = facts;
+  const dead: number[] = [];
+  index.tags.digest.forEach((digest, tag) => {
+    if (digest === NO_DIGEST || index.tags.flags[tag] !== TAG.good) return;
+    if (!index.present.has(digest)) dead.push(tag);
+  });
+  if (dead.length === 0) return [];
+  const { histories } = await readDetails(scan, {
+    ...NOTHING,
+    histories: dead.map((tag) => tagPlace(index, tag)),
+  });
+  const decisions = dropNothing(index);
+  dropDeadTags(index, decisions);
+  return dead.map((tag, i) => {
+    const { repository, tag: name } = tagPlace(index, tag);
+    const digest = index.digests.text(index.tags.digest[tag] as number);
+    const history = histories[i];
+    const droppable = decisions.tagDropped[tag] === 1;
+    const finding = unmended({
+      code: 'dead-tag',
+      severity: 'damage',
+      path: tagDirectory(repository, name),
+      detail: droppable
+        ? 'its manifest is nowhere'
+        : 'its manifest is nowhere; older ones are there',
+      repository,
+      tag: name,
+      digest,
+      breaks: [{ repository, tag: name }],
+      needs: [digest],
+      mend: droppable ? 'push again, or --allow drop-dead-tags' : 'push again',
+    });
+    if (!droppable || history?.whole !== true || !isSafe(facts, repository, name)) return finding;
+    const { digests, directories } = history;
+    const reason = 'dead: its manifest is nowhere';
+    const action: Action = {
+      kind: 'tag',
+      repository,
+      tag: name,
+      digest,
+      history: digests,
+      directories,
+      reason,
+    };
+    return { ...finding, allow: 'drop-dead-tags', actions: [action] };
+  });
+}
