@@ -1,6 +1,7 @@
 import { keepEverything } from '../graph/liveness.js';
 import { NOT_READ } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
+import { REPAIRS } from '../plan/action.js';
 import { surveyStore } from '../plan/derive.js';
 import type { Survey } from '../plan/derive.js';
 import { blobData } from '../registry/layout.js';
@@ -93,7 +94,9 @@ export async function checkStore(options: CheckOptions): Promise<CheckReport> {
   ];
   return {
     survey,
-    findings: sortFindings(withSeen(findings, [survey, links, data])),
+    findings: sortFindings(
+      withSeen(findings, [survey, links, data]).map((found) => withinSight(found, survey)),
+    ),
     shopping: shoppingList(findings, (digest) => saidBytes(index, digest)),
     ...totals(blobs, measured.sizes),
     hash,
@@ -190,6 +193,13 @@ function saidBytes(index: StoreIndex, digest: string): number | undefined {
     : undefined;
 }
 
+/** While something is hidden, nothing goes that it may need: a sweep would refuse. */
+function withinSight(finding: CheckFinding, { blind }: Survey): CheckFinding {
+  if (blind.length === 0 || finding.actions.every(({ kind }) => REPAIRS.has(kind))) return finding;
+  const { allow: _allow, ...rest } = finding;
+  return { ...unmended(rest), actions: [], mend: 'mend first what cannot be read' };
+}
+
 /** Findings of the scan that the check has not looked at closer. */
 const SEEN: ReadonlyMap<FindingCode, string> = new Map<FindingCode, string>([
   ['unreadable', 'mend the disk or its permissions'],
@@ -214,12 +224,8 @@ function withSeen(
   return [...all.values()];
 }
 
-function keyOf({
-  code,
-  path,
-  repository,
-}: Pick<CheckFinding, 'code' | 'path' | 'repository'>): string {
-  return code === 'unlinked-layer' ? `${code} ${path} ${repository ?? ''}` : `${code} ${path}`;
+function keyOf({ code, path }: Pick<CheckFinding, 'code' | 'path'>): string {
+  return `${code} ${path}`;
 }
 
 function totals(blobs: Uint32Array, sizes: Float64Array): { blobs: number; bytes: number } {

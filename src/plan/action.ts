@@ -118,6 +118,19 @@ interface LinkParts {
 
 export type ActionKind = Action['kind'];
 
+/**
+ * Kinds that take nothing away which may be live, whatever else is hidden: they put right, or
+ * remove what holds nothing.
+ */
+export const REPAIRS: ReadonlySet<ActionKind> = new Set<ActionKind>([
+  'link',
+  'attributes',
+  'corrupt-blob',
+  'temp',
+  'empty-directory',
+  'upload',
+]);
+
 /** What an action removes, below `docker/registry/v2`, in the order in which it does. */
 export interface Removals {
   readonly files: readonly string[];

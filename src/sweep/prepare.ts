@@ -3,7 +3,8 @@ import { keepEverything } from '../graph/liveness.js';
 import type { Decisions } from '../graph/liveness.js';
 import { eachOf, findRevision, reverseOf, tagPlace } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
-import type { Action, ActionKind } from '../plan/action.js';
+import { REPAIRS } from '../plan/action.js';
+import type { Action } from '../plan/action.js';
 import { surveyStore } from '../plan/derive.js';
 import type { Survey } from '../plan/derive.js';
 import type { PlanHeader } from '../plan/plan-file.js';
@@ -49,7 +50,8 @@ export async function checkPlan(
 ): Promise<Survey> {
   const survey = await surveyStore(scan, (index) => decisionsOf(index, actions));
   // A repair of what can be seen asks for nothing that is hidden.
-  if (actions.some(({ kind }) => !REPAIRS.has(kind))) refuseBlind(survey);
+  const isRepair = header.survivors === undefined || header.counts['mends'] !== undefined;
+  if (!isRepair || actions.some(({ kind }) => !REPAIRS.has(kind))) refuseBlind(survey);
   const changed = changeSince(survey, header, actions);
   if (changed !== undefined) throw stale(changed);
   const { index, liveness } = survey;
@@ -97,9 +99,6 @@ export async function checkBlobs(
     ['no blob was removed, and the store is consistent; look at the disk, and plan again'],
   );
 }
-
-/** Kinds that remove nothing that may be live. */
-const REPAIRS: ReadonlySet<ActionKind> = new Set(['link', 'attributes', 'corrupt-blob', 'temp']);
 
 function refuseBlind({ blind }: Survey): void {
   const first = blind[0];
