@@ -50,6 +50,8 @@ export interface CheckReport {
 /** Finds what is broken in a store, and what that means for those who pull. Changes nothing. */
 export async function checkStore(options: CheckOptions): Promise<CheckReport> {
   const { scan, root, nowMs } = options;
+  // To read every byte takes long enough for workers, however small the structure is.
+  if (options.hash !== undefined) scan.runner.warm();
   const survey = await surveyStore({ ...scan, tagTimes: true }, keepEverything);
   const { index } = survey;
   const links = await readAllLinks(scan, index.repositories);

@@ -23,9 +23,22 @@ export class Runner {
   readonly #options: RunnerOptions;
   #spentMs = 0;
   #pool: Promise<Pool> | undefined;
+  /** Nothing runs inline any more. */
+  #pooled = false;
 
   constructor(options: RunnerOptions) {
     this.#options = options;
+  }
+
+  /**
+   * Starts the workers now, for a run that is known to be long. Shards go on inline as if they
+   * were not there yet, but for those that read whole blobs.
+   */
+  warm(): void {
+    if (this.#options.threads === 0 || this.#pool !== undefined) return;
+    this.#pool = startPool(this.#options);
+    // Whoever runs a shard next is told.
+    this.#pool.catch(() => undefined);
   }
 
   /** The facts of every shard, in the order of the shards. */
@@ -35,6 +48,7 @@ export class Runner {
   ): AsyncGenerator<Tasks[K]['facts']> {
     let next = 0;
     let spentHere = 0;
+    if (task === 'hash' && this.#pool !== undefined) this.#pooled = true;
     while (next < shards.length && this.#runsInline(next, shards.length - next, spentHere)) {
       this.#throwIfStopped();
       const started = performance.now();
@@ -48,6 +62,7 @@ export class Runner {
     }
     if (next === shards.length) return;
     const pool = await (this.#pool ??= startPool(this.#options));
+    this.#pooled = true;
     const results = shards.slice(next).map((shard) => pool.run({ task, shard }));
     // An early exit leaves promises behind that reject when the pool is destroyed.
     for (const result of results) result.catch(() => undefined);
@@ -61,6 +76,7 @@ export class Runner {
   async close(): Promise<void> {
     const pool = await this.#pool;
     this.#pool = undefined;
+    this.#pooled = false;
     await pool?.destroy();
   }
 
@@ -75,7 +91,7 @@ export class Runner {
    */
   #runsInline(done: number, left: number, spentMs: number): boolean {
     if (this.#options.threads === 0) return true;
-    if (this.#pool !== undefined) return false;
+    if (this.#pooled) return false;
     const budget = this.#options.inlineBudgetMs ?? INLINE_BUDGET_MS;
     if (budget === 0) return false;
     return this.#spentMs < budget || done === 0 || (spentMs / done) * left < POOL_MS;
