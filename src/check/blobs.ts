@@ -18,7 +18,9 @@ const LARGEST_MANIFEST = 4 * 1024 * 1024;
 export function sizeProofs({ index, sizes }: Pick<CheckFacts, 'index' | 'sizes'>): number[] {
   const found: number[] = [];
   for (let digest = 0; digest < index.digests.size; digest++) {
-    if (disagrees(index, sizes, digest) && (sizes[digest] as number) > 0) found.push(digest);
+    const isLarge = index.status[digest] === READ.oversized;
+    if (!isLarge && !disagrees(index, sizes, digest)) continue;
+    if ((sizes[digest] as number) > 0) found.push(digest);
   }
   return found;
 }
@@ -116,7 +118,7 @@ function manifestFinding(facts: CheckFacts, id: number): CheckFinding | undefine
   }
   const draft = { code, severity: 'damage', path, detail, digest, breaks: breaks.of(id) } as const;
   if (read === READ.malformed) return unmended({ ...draft, mend: 'push another' });
-  return lost(facts, id, draft, read === READ.empty || read === READ.corrupt);
+  return lost(facts, id, draft, read === READ.empty || facts.hashed[id] === HASHED.corrupt);
 }
 
 /** Whether some repository has a link of a manifest. */

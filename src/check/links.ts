@@ -36,7 +36,7 @@ export function linkFindings(facts: CheckFacts): CheckFinding[] {
     ...facts.links.faults.map((fault) =>
       fault.place === 'tag' ? tagFinding(facts, fault) : digestFinding(facts, fault),
     ),
-    ...facts.links.unnoted.map((unnoted) => historyFinding(facts, unnoted)),
+    ...facts.links.unnoted.flatMap((unnoted) => historyFinding(facts, unnoted)),
   ];
 }
 
@@ -143,7 +143,10 @@ function candidatesOf({ index, numbers }: CheckFacts, fault: LinkFault): number[
 function historyFinding(
   facts: CheckFacts,
   { repository, tag, digest }: { repository: string; tag: string; digest: Digest },
-): CheckFinding {
+): CheckFinding[] {
+  const id = facts.index.digests.find(digest);
+  // A dead tag is told as such.
+  if (id === undefined || facts.index.status[id] !== READ.good) return [];
   const draft: CheckDraft = {
     code: 'missing-history',
     severity: 'notice',
@@ -153,16 +156,12 @@ function historyFinding(
     tag,
     digest,
   };
-  const id = facts.index.digests.find(digest);
-  const whole = id !== undefined && facts.index.status[id] === READ.good;
-  if (!whole || !isSafe(facts, repository, tag)) return unmended({ ...draft, mend: 'harmless' });
-  const path = `${tagIndexDirectory(repository, tag, digest)}`;
+  const path = tagIndexDirectory(repository, tag, digest);
   // Something stands in the link's place, or the link is broken: that is a finding of its own.
-  if (facts.links.faults.some(({ directory }) => directory === path)) {
-    return unmended({ ...draft, mend: 'harmless' });
-  }
+  const isFaulty = facts.links.faults.some(({ directory }) => directory === path);
+  if (isFaulty || !isSafe(facts, repository, tag))
+    return [unmended({ ...draft, mend: 'harmless' })];
   const mtimeMs = facts.mtimes[id] as number;
-  return mended(draft, [
-    linkAction(facts, { place: 'tag-index', repository, tag, digest, mtimeMs }),
-  ]);
+  const link = { place: 'tag-index', repository, tag, digest, mtimeMs } as const;
+  return [mended(draft, [linkAction(facts, link)])];
 }

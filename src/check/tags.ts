@@ -19,8 +19,9 @@ export async function deadTagFindings(
   const { index } = facts;
   const dead: number[] = [];
   index.tags.digest.forEach((digest, tag) => {
-    if (digest === NO_DIGEST || index.tags.flags[tag] !== TAG.good) return;
-    if (!index.present.has(digest)) dead.push(tag);
+    // A tag that cannot be read is told by its link.
+    if (index.tags.flags[tag] !== TAG.good) return;
+    if (digest !== NO_DIGEST && !index.present.has(digest)) dead.push(tag);
   });
   if (dead.length === 0) return [];
   const { histories } = await readDetails(scan, {
