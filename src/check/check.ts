@@ -1,5 +1,5 @@
 import { keepEverything } from '../graph/liveness.js';
-import { NOT_READ } from '../graph/store-index.js';
+import { isLinked, NOT_READ } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
 import { REPAIRS } from '../plan/action.js';
 import { surveyStore } from '../plan/derive.js';
@@ -41,6 +41,8 @@ export interface CheckReport {
   /** Sorted: the worst first, then by path. */
   readonly findings: readonly CheckFinding[];
   readonly shopping: readonly ShoppingItem[];
+  /** Manifests that a repository has a link of. */
+  readonly manifests: number;
   /** Blobs that have data, and its apparent bytes. */
   readonly blobs: number;
   readonly bytes: number;
@@ -100,6 +102,10 @@ export async function checkStore(options: CheckOptions): Promise<CheckReport> {
       withSeen(findings, [survey, links, data]).map((found) => withinSight(found, survey)),
     ),
     shopping: shoppingList(findings, (digest) => saidBytes(index, digest)),
+    manifests: index.revisions.digest.reduce(
+      (count, _, entry) => count + (isLinked(index, entry) ? 1 : 0),
+      0,
+    ),
     ...totals(blobs, measured.sizes),
     hash,
   };

@@ -40,19 +40,14 @@ export function mendOf(findings: readonly CheckFinding[], allowed: ReadonlySet<A
 /** The same object is mended once, whoever asks for it. */
 function keyOf(action: Action): string {
   const rank = String(KINDS.indexOf(action.kind)).padStart(2, '0');
-  switch (action.kind) {
-    case 'link': {
-      const tag = action.place === 'tag' || action.place === 'tag-index' ? action.tag : '';
-      const { repository, place, digest } = action;
-      return `${rank} ${PLACES.indexOf(place)} ${repository}:${tag}@${place === 'tag' ? '' : digest}`;
-    }
-    case 'attributes':
-    case 'temp':
-    case 'empty-directory':
-      return `${rank} ${action.path}`;
-    default:
-      return `${rank} ${[...removalsOf(action).files, ...removalsOf(action).directories].join(' ')}`;
+  if (action.kind === 'link') {
+    const tag = action.place === 'tag' || action.place === 'tag-index' ? action.tag : '';
+    const { repository, place, digest } = action;
+    return `${rank} ${PLACES.indexOf(place)} ${repository}:${tag}@${place === 'tag' ? '' : digest}`;
   }
+  if ('path' in action) return `${rank} ${action.path}`;
+  const { files, directories } = removalsOf(action);
+  return `${rank} ${[...files, ...directories].join(' ')}`;
 }
 
 function count(actions: readonly Action[]): Pick<Mend, 'counts' | 'bytes'> {

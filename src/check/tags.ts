@@ -6,12 +6,12 @@ import { tagDirectory } from '../registry/layout.js';
 import { TAG } from '../scan/facts.js';
 import { NOTHING, readDetails } from '../scan/scan.js';
 import type { ScanOptions } from '../scan/scan.js';
-import { isSafe } from './facts.js';
+import { hasRevision, isSafe } from './facts.js';
 import type { CheckFacts } from './facts.js';
 import { unmended } from './finding.js';
 import type { CheckFinding } from './finding.js';
 
-/** Tags whose link is in order and leads to a manifest that is nowhere. */
+/** Tags whose link is in order and leads to a manifest that is nowhere, and linked nowhere. */
 export async function deadTagFindings(
   scan: ScanOptions,
   facts: CheckFacts,
@@ -21,7 +21,9 @@ export async function deadTagFindings(
   index.tags.digest.forEach((digest, tag) => {
     // A tag that cannot be read is told by its link.
     if (index.tags.flags[tag] !== TAG.good) return;
-    if (digest !== NO_DIGEST && !index.present.has(digest)) dead.push(tag);
+    if (digest === NO_DIGEST || index.present.has(digest)) return;
+    // With a link of its own, it is the manifest that is missing.
+    if (!hasRevision(index, index.tags.repository[tag] as number, digest)) dead.push(tag);
   });
   if (dead.length === 0) return [];
   const { histories } = await readDetails(scan, {

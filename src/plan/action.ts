@@ -106,7 +106,7 @@ interface LinkParts {
    */
   readonly replaces?: string;
   /** In base64, what goes in instead of `content`: the undo of a repair puts back what was there. */
-  readonly bytes?: string;
+  readonly exact?: string;
   /** The link is taken away again: there was none before a repair. */
   readonly removes?: boolean;
   readonly mode: number;

@@ -224,14 +224,14 @@ function readLink(value: Tree): Action | undefined {
 }
 
 /** What a link may say of the one that it replaces. */
-function readChange(value: Tree): Pick<LinkAction, 'replaces' | 'bytes' | 'removes'> | undefined {
-  const { replaces, bytes, removes } = value;
+function readChange(value: Tree): Pick<LinkAction, 'replaces' | 'exact' | 'removes'> | undefined {
+  const { replaces, exact, removes } = value;
   if (replaces !== undefined && !isLinkBytes(replaces)) return undefined;
-  if (bytes !== undefined && !isLinkBytes(bytes)) return undefined;
+  if (exact !== undefined && !isLinkBytes(exact)) return undefined;
   if (removes !== undefined && removes !== true) return undefined;
   return {
     ...(replaces === undefined ? {} : { replaces }),
-    ...(bytes === undefined ? {} : { bytes }),
+    ...(exact === undefined ? {} : { exact }),
     ...(removes === undefined ? {} : { removes }),
   };
 }

@@ -58,7 +58,7 @@ function header(report: CheckReport, context: CheckContext, style: Style): strin
   const counts = [
     plural(index.repositories.length, 'repository'),
     plural(index.tags.name.length, 'tag'),
-    plural(index.revisions.digest.length, 'manifest'),
+    plural(report.manifests, 'manifest'),
     plural(report.blobs, 'blob'),
   ];
   return [
@@ -172,6 +172,9 @@ function pushLines(items: readonly ShoppingItem[], { shoppingList }: CheckContex
   return [shoppingList ? `${images}.` : `${images}: --shopping-list`];
 }
 
+/** Counts of a plan that removes damaged data alone. */
+const REMOVES = new Set(['damaged', 'damagedBytes']);
+
 function planLines({ mend, planFile, root, flags, width }: CheckContext): string[] {
   if (mend.actions.length === 0) return [];
   if (planFile !== undefined) {
@@ -181,8 +184,12 @@ function planLines({ mend, planFile, root, flags, width }: CheckContext): string
     ];
   }
   const words = [root, ...flags].map((word) => ` ${shellWord(word)}`).join('');
+  const mends = Object.entries(mend.counts).some(([what, n]) => n > 0 && !REMOVES.has(what));
+  const purpose = mends
+    ? 'To mend what can be'
+    : 'To make way for that push, without the damaged data';
   const check = `  regsweep check${words} -o mend.ndjson &&`;
   const sweep = 'regsweep sweep mend.ndjson';
   const whole = `${check} ${sweep}`;
-  return ['To mend what can be:', ...(whole.length <= width ? [whole] : [check, `  ${sweep}`])];
+  return [`${purpose}:`, ...(whole.length <= width ? [whole] : [check, `  ${sweep}`])];
 }

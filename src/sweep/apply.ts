@@ -122,13 +122,13 @@ function putLink(hand: Hand, action: LinkAction): boolean {
   const bytes = hand.directory(path)?.read(LINK, LINK_BUFFER);
   const present = bytes === undefined ? undefined : Buffer.from(bytes);
   if (action.removes === true) return removeLink(hand, action, present);
-  const wanted = bytesOf(action.bytes) ?? Buffer.from(action.content, 'latin1');
+  const wanted = bytesOf(action.exact) ?? Buffer.from(action.content, 'latin1');
   if (present?.equals(wanted) === true) return false;
   const replaceable = bytesOf(action.replaces) ?? Buffer.alloc(0);
   const isBlank = action.replaces === undefined && present?.toString('latin1').trim() === '';
   if (present !== undefined && !isBlank && !present.equals(replaceable)) return false;
   const needsBlob =
-    action.bytes === undefined && (action.place === 'revision' || action.place === 'layer');
+    action.exact === undefined && (action.place === 'revision' || action.place === 'layer');
   if (needsBlob && hand.directory(blobDirectory(action.content))?.stat(DATA) === undefined) {
     throw stale(`${action.repository}@${action.digest} cannot be put back: its blob is gone`);
   }

@@ -103,7 +103,7 @@ function noteMended(action: LinkAction, hand: Hand): Noted[] {
   const directory = hand.directory(linkDirectory(action));
   const stat = directory?.stat(LINK);
   const bytes = directory?.read(LINK, LINK_BUFFER);
-  const { replaces: _replaces, bytes: put, removes: _removes, ...place } = action;
+  const { replaces: _replaces, exact: put, removes: _removes, ...place } = action;
   const made = put ?? Buffer.from(action.content, 'latin1').toString('base64');
   if (stat === undefined || bytes === undefined) {
     return action.removes === true ? [] : [{ ...place, replaces: made, removes: true }];
@@ -113,7 +113,7 @@ function noteMended(action: LinkAction, hand: Hand): Noted[] {
   const { mode, uid, gid, mtimeMs } = stat;
   const was = { mode: mode & 0o7777, uid, gid, mtimeMs };
   return [
-    { ...place, ...was, bytes: before, ...(action.removes === true ? {} : { replaces: made }) },
+    { ...place, ...was, exact: before, ...(action.removes === true ? {} : { replaces: made }) },
   ];
 }
 
@@ -144,7 +144,7 @@ function note(hand: Hand, at: Place): LinkAction | undefined {
   const digest = 'digest' in content ? content.digest : at.digest;
   const { mode, uid, gid, mtimeMs } = stat;
   // Of a layer without its blob the link itself is all there is to put back.
-  const exact = at.place === 'layer' ? { bytes: Buffer.from(bytes).toString('base64') } : {};
+  const exact = at.place === 'layer' ? { exact: Buffer.from(bytes).toString('base64') } : {};
   return {
     ...bare,
     content: digest,

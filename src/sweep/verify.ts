@@ -70,7 +70,7 @@ function keptOf({ resolving }: Offer, actions: readonly Action[]): string[] {
   const dropped = new Set<string>();
   const undone = new Set<string>();
   for (const action of actions) {
-    if (action.kind === 'link' && (action.removes === true || action.bytes !== undefined)) {
+    if (action.kind === 'link' && (action.removes === true || action.exact !== undefined)) {
       // The undo of a repair breaks what it mended: nothing of its repository was promised.
       undone.add(action.repository);
     }

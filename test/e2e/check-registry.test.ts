@@ -340,11 +340,10 @@ describeWithPackages(
     test.each(KINDS)('$kind', async ({ kind, at, change, code, image, heals, flags = [] }) => {
       const root = copy(kind);
       damage(join(root, 'docker/registry/v2', at), change);
-      const asked =
-        image === 'multi' ? (['shop/multi', '1'] as const) : (['shop/web', '1'] as const);
+      const repository = image === 'multi' ? 'shop/multi' : 'shop/web';
       const answers = { before: '', mended: '', after: '' };
       let registry = await startRegistry({ root });
-      answers.before = await pullAnswer(registry, ...asked);
+      answers.before = await pullAnswer(registry, repository, '1');
       if (image !== 'none') expect(answers.before, 'it is no damage').not.toBe('pulls');
       await registry.stop();
 
@@ -356,14 +355,14 @@ describeWithPackages(
       expect(before.shoppingList.length > 0).toBe(!heals);
 
       registry = await startRegistry({ root });
-      answers.mended = await pullAnswer(registry, ...asked);
+      answers.mended = await pullAnswer(registry, repository, '1');
       if (heals) {
         expect(answers.mended).toBe('pulls');
-        await pullToDirectory(registry, ...asked);
+        await pullToDirectory(registry, repository, '1');
       } else {
         await pushWithSkopeo(registry, 'shop/web', '1', WEB);
         await pushWithSkopeo(registry, 'shop/multi', '1', MULTI);
-        answers.after = await pullAnswer(registry, ...asked);
+        answers.after = await pullAnswer(registry, repository, '1');
         expect(answers.after).toBe('pulls');
       }
       await registry.stop();

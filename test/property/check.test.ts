@@ -7,7 +7,7 @@ import type { CheckReport } from '../../src/check/check.ts';
 import { breaksOf, check, damageIn, mendPlan, namesOf } from '../support/check.ts';
 import { DAMAGE_KINDS, damageStore, REAL_DAMAGE_KINDS } from '../support/damage.ts';
 import { FEATURES, generateStore } from '../support/generate.ts';
-import type { StoreShape } from '../support/generate.ts';
+import type { Feature, StoreShape } from '../support/generate.ts';
 import { sweepInProcess } from '../support/in-process.ts';
 import { createPrng } from '../support/prng.ts';
 import { makeFolder } from '../support/sweep.ts';
@@ -30,7 +30,7 @@ const USUAL = new Set([
   'reset-times',
 ]);
 
-function shapeOf(seed: number, features = HEALTHY_FEATURES): StoreShape {
+function shapeOf(seed: number, features: readonly Feature[] = HEALTHY_FEATURES): StoreShape {
   const prng = createPrng(seed);
   return {
     seed,
@@ -91,7 +91,7 @@ describe('each injury', () => {
         const found = report.findings.filter(({ code, path }) => !before.has(`${code} ${path}`));
         if (found.length > 0) named++;
         else throw new Error(`${kind} at ${injury.path} of seed ${seed} is not found`);
-      for (const { code } of found) codes.add(code);
+        for (const { code } of found) codes.add(code);
         await expectMended(root, report);
         nodeFs.rmSync(root, { recursive: true });
       }
