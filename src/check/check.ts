@@ -25,7 +25,7 @@ import { linkFindings, linkProofs } from './links.js';
 import { shoppingList } from './shopping.js';
 import type { ShoppingItem } from './shopping.js';
 import { findUnlinked, unlinkedFindings, unlinkedProofs } from './structure.js';
-import { deadTagFindings } from './tags.js';
+import { allowLostTags, deadTagFindings } from './tags.js';
 import { timeFindings } from './times.js';
 
 export interface CheckOptions {
@@ -52,8 +52,6 @@ export interface CheckReport {
 /** Finds what is broken in a store, and what that means for those who pull. Changes nothing. */
 export async function checkStore(options: CheckOptions): Promise<CheckReport> {
   const { scan, root, nowMs } = options;
-  // To read every byte takes long enough for workers, however small the structure is.
-  if (options.hash !== undefined) scan.runner.warm();
   const survey = await surveyStore({ ...scan, tagTimes: true }, keepEverything);
   const { index } = survey;
   const links = await readAllLinks(scan, index.repositories);
@@ -88,7 +86,7 @@ export async function checkStore(options: CheckOptions): Promise<CheckReport> {
     numbers: new Map(index.repositories.map((name, i) => [name, i])),
   };
   const findings = [
-    ...linkFindings(facts),
+    ...(await allowLostTags(scan, facts, linkFindings(facts))),
     ...unlinkedFindings(facts, unlinked),
     ...blobFindings(facts),
     ...(await deadTagFindings(scan, facts)),

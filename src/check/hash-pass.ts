@@ -40,6 +40,8 @@ export interface Measured {
 /** Bytes a shard: some hundredths of a second of hashing, so that both a stop and a bar are prompt. */
 const SHARD_BYTES = 64 * 1024 * 1024;
 const SHARD_BLOBS = 1024;
+/** So much data takes longer to read than workers take to start. */
+const POOL_BYTES = 256 * 1024 * 1024;
 
 /** Holds the data of some blobs against their digests, in the pool; fills in `hashed`. */
 export async function hashBlobs(
@@ -97,6 +99,8 @@ export async function runHashPass(
   // By digest where they are alike: the same order every time.
   wanted.sort((a, b) => (rank[b] as number) - (rank[a] as number) || index.digests.compare(a, b));
   const totalBytes = sum(wanted, sizes);
+  // Not for less: workers that are ended while they still load can take Node 20 with them.
+  if (totalBytes >= POOL_BYTES) scan.runner.warm();
   let bytes = 0;
   await hashBlobs(scan, index, wanted, measured, options.deadlineMs, (ids, read) => {
     bytes += read;

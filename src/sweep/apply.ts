@@ -1,6 +1,7 @@
 import { AppError } from '../fs/errors.js';
 import { linkDirectory, removalsOf } from '../plan/action.js';
 import type { Action, AttributesAction, LinkAction, Ownership } from '../plan/action.js';
+import { DIGEST_OF_NOTHING } from '../registry/digest.js';
 import {
   blobData,
   blobDirectory,
@@ -87,6 +88,8 @@ function check(hand: Hand, action: Exclude<Action, { kind: 'blob' | 'link' }>): 
     const directory = hand.directory(tagCurrentDirectory(action.repository, action.tag));
     const content = readLink(directory);
     if (content === undefined || content === action.digest) return;
+    // A lost tag is on nothing, and its link still says nothing.
+    if (content === '' && action.digest === DIGEST_OF_NOTHING) return;
     throw stale(`${action.repository}:${action.tag} is on another manifest now`);
   }
   if (action.kind === 'temp') {

@@ -314,6 +314,20 @@ describe('tags', () => {
     expect(await find('dead-tag')).toMatchObject({ actions: [] });
   });
 
+  test.each(['', undefined])(
+    'one of which nothing is known (%j) goes only when asked for',
+    async (content) => {
+      const link = tagLink('shop/web', 'lost');
+      nodeFs.mkdirSync(at(link.replace('/link', '')), { recursive: true });
+      if (content !== undefined) write(link, content);
+      const code = content === undefined ? 'missing-link' : 'empty-link';
+      expect(await find(code)).toMatchObject({ mendable: false, allow: 'drop-dead-tags' });
+      expect(mendOf((await look()).findings, new Set()).actions).toEqual([]);
+      expect((await mend('drop-dead-tags')).findings).toEqual([]);
+      expect(nodeFs.existsSync(at(store.tagPath('shop/web', 'lost')))).toBe(false);
+    },
+  );
+
   test('none at all may be a loss', async () => {
     remove('repositories/shop/web/_manifests/tags');
     expect(await find('no-tags')).toMatchObject({ severity: 'notice', repository: 'shop/web' });
