@@ -194,7 +194,7 @@ class Run {
     if (done) this.#done++;
     else this.#already++;
     if (done && FREES.has(action.kind)) {
-      this.#freedBytes += 'bytes' in action ? Number(action.bytes) : 0;
+      this.#freedBytes += 'bytes' in action ? action.bytes : 0;
     }
     this.#left.push(...left);
     this.#options.onAction(action, left.length > 0 ? 'left' : done ? 'done' : 'already');

@@ -178,12 +178,10 @@ function tagsOf(root: string, repository: string): string[] {
   return existsSync(path) ? readdirSync(path).sort() : [];
 }
 
-function countOf(names: readonly string[]): string {
+function countOf(found: readonly string[]): string {
   const counts = new Map<string, number>();
-  for (const name of names) counts.set(name, (counts.get(name) ?? 0) + 1);
+  for (const name of found) counts.set(name, (counts.get(name) ?? 0) + 1);
   if (counts.size === 0) return 'nothing';
-  return [...counts]
-    .sort()
-    .map(([name, count]) => `${count} ${name}`)
-    .join(', ');
+  const names = [...counts.keys()].sort();
+  return names.map((name) => `${counts.get(name) ?? 0} ${name}`).join(', ');
 }
