@@ -51,7 +51,42 @@ export interface CheckReport {
 
 /** Finds what is broken in a store, and what that means for those who pull. Changes nothing. */
 export async function checkStore(options: CheckOptions): Promise<CheckReport> {
-  const { scan, root, nowMs } = options;
+  const { scan } = options;
+  const { facts, blobs, unlinked, hash } = await gather(options);
+  const { survey, index, links, data } = facts;
+  const findings = [
+    ...(await allowLostTags(scan, facts, linkFindings(facts))),
+    ...unlinkedFindings(facts, unlinked),
+    ...blobFindings(facts),
+    ...(await deadTagFindings(scan, facts)),
+    ...leftoverFindings(facts, blobs),
+    ...foreignFindings(scan.fs, facts.root),
+    ...(await timeFindings(scan, facts)),
+  ];
+  return {
+    survey,
+    findings: sortFindings(
+      withSeen(findings, [survey, links, data]).map((found) => withinSight(found, survey)),
+    ),
+    shopping: shoppingList(findings, (digest) => saidBytes(index, digest)),
+    manifests: index.revisions.digest.reduce(
+      (count, _, entry) => count + (isLinked(index, entry) ? 1 : 0),
+      0,
+    ),
+    ...totals(blobs, facts.sizes),
+    hash,
+  };
+}
+
+interface Gathered {
+  readonly facts: CheckFacts;
+  readonly blobs: Uint32Array;
+  readonly unlinked: ReturnType<typeof findUnlinked>;
+  readonly hash: HashPass | undefined;
+}
+
+/** Scans, reads every link, measures every blob, and reads the data that has to be read. */
+async function gather({ scan, root, nowMs, hash: wanted }: CheckOptions): Promise<Gathered> {
   const survey = await surveyStore({ ...scan, tagTimes: true }, keepEverything);
   const { index } = survey;
   const links = await readAllLinks(scan, index.repositories);
@@ -70,43 +105,14 @@ export async function checkStore(options: CheckOptions): Promise<CheckReport> {
   ];
   await prove(scan, index, proofs, measured);
   const hash =
-    options.hash === undefined
+    wanted === undefined
       ? undefined
-      : await runHashPass(scan, index, unread(blobs, measured), measured, options.hash);
-  const facts: CheckFacts = {
-    survey,
-    index,
-    links,
-    data,
-    ...measured,
-    breaks: new Breaks(index, platformReader(scan, index)),
-    root,
-    nowMs,
-    usual: usualLinks(links, scan),
-    numbers: new Map(index.repositories.map((name, i) => [name, i])),
-  };
-  const findings = [
-    ...(await allowLostTags(scan, facts, linkFindings(facts))),
-    ...unlinkedFindings(facts, unlinked),
-    ...blobFindings(facts),
-    ...(await deadTagFindings(scan, facts)),
-    ...leftoverFindings(facts, blobs),
-    ...foreignFindings(scan.fs, root),
-    ...(await timeFindings(scan, facts)),
-  ];
-  return {
-    survey,
-    findings: sortFindings(
-      withSeen(findings, [survey, links, data]).map((found) => withinSight(found, survey)),
-    ),
-    shopping: shoppingList(findings, (digest) => saidBytes(index, digest)),
-    manifests: index.revisions.digest.reduce(
-      (count, _, entry) => count + (isLinked(index, entry) ? 1 : 0),
-      0,
-    ),
-    ...totals(blobs, measured.sizes),
-    hash,
-  };
+      : await runHashPass(scan, index, unread(blobs, measured), measured, wanted);
+  const breaks = new Breaks(index, platformReader(scan, index));
+  const usual = usualLinks(links, scan);
+  const numbers = new Map(index.repositories.map((name, i) => [name, i]));
+  const facts = { survey, index, links, data, ...measured, breaks, root, nowMs, usual, numbers };
+  return { facts, blobs, unlinked, hash };
 }
 
 function listBlobs(index: StoreIndex): Uint32Array {

@@ -27,41 +27,60 @@ export function findUnlinked(index: StoreIndex, links: CheckFacts['links']): Unl
   const linked = new LayerLinks(index, links);
   for (let repository = 0; repository < index.repositories.length; repository++) {
     linked.enter(repository);
-    const stack: number[] = [];
-    const seen = new Set<number>();
-    const visit = (digest: number): void => {
-      if (index.status[digest] !== READ.good || seen.has(digest)) return;
-      seen.add(digest);
-      stack.push(digest);
-    };
-    eachIn(index.revisions.start, repository, (entry) => {
-      const flags = index.revisions.flags[entry] as number;
-      if ((flags & REVISION.linked) !== 0) visit(index.revisions.digest[entry] as number);
-    });
-    eachIn(index.tags.start, repository, (tag) => {
-      const digest = index.tags.digest[tag] as number;
-      if (digest === NO_DIGEST || index.tags.flags[tag] !== TAG.good) return;
-      if (index.status[digest] !== READ.good || hasRevision(index, repository, digest)) return;
-      found.push({ code: 'unlinked-tag', repository, digest, tag });
-      visit(digest);
-    });
-    for (let at = stack.pop(); at !== undefined; at = stack.pop()) {
-      eachEdge(index, at, (target, isManifest) => {
-        if (isManifest) {
-          if (index.status[target] !== READ.good || seen.has(target)) return;
-          if (!hasRevision(index, repository, target)) {
-            found.push({ code: 'unlinked-child', repository, digest: target });
-          }
-          visit(target);
-        } else if (index.present.has(target) && linked.add(target)) {
-          // The same blob may be a manifest that is linked as such.
-          if (hasRevision(index, repository, target)) return;
-          found.push({ code: 'unlinked-layer', repository, digest: target });
-        }
-      });
-    }
+    lookIn(index, repository, linked, found);
   }
   return found;
+}
+
+function lookIn(
+  index: StoreIndex,
+  repository: number,
+  linked: LayerLinks,
+  found: Unlinked[],
+): void {
+  const stack: number[] = [];
+  const seen = new Set<number>();
+  const visit = (digest: number): void => {
+    if (index.status[digest] !== READ.good || seen.has(digest)) return;
+    seen.add(digest);
+    stack.push(digest);
+  };
+  startIn(index, repository, found, visit);
+  for (let at = stack.pop(); at !== undefined; at = stack.pop()) {
+    eachEdge(index, at, (target, isManifest) => {
+      if (isManifest) {
+        if (index.status[target] !== READ.good || seen.has(target)) return;
+        if (!hasRevision(index, repository, target)) {
+          found.push({ code: 'unlinked-child', repository, digest: target });
+        }
+        visit(target);
+      } else if (index.present.has(target) && linked.add(target)) {
+        // The same blob may be a manifest that is linked as such.
+        if (hasRevision(index, repository, target)) return;
+        found.push({ code: 'unlinked-layer', repository, digest: target });
+      }
+    });
+  }
+}
+
+/** The manifests that a repository's links and tags lead to, and tags that lead past the links. */
+function startIn(
+  index: StoreIndex,
+  repository: number,
+  found: Unlinked[],
+  visit: (digest: number) => void,
+): void {
+  eachIn(index.revisions.start, repository, (entry) => {
+    const flags = index.revisions.flags[entry] as number;
+    if ((flags & REVISION.linked) !== 0) visit(index.revisions.digest[entry] as number);
+  });
+  eachIn(index.tags.start, repository, (tag) => {
+    const digest = index.tags.digest[tag] as number;
+    if (digest === NO_DIGEST || index.tags.flags[tag] !== TAG.good) return;
+    if (index.status[digest] !== READ.good || hasRevision(index, repository, digest)) return;
+    found.push({ code: 'unlinked-tag', repository, digest, tag });
+    visit(digest);
+  });
 }
 
 /** The edges of a manifest that a pull follows inside of its repository. */
