@@ -3,6 +3,7 @@ import { AppError } from '../fs/errors.js';
 import { escapeText } from '../report/escape.js';
 import { EXIT, EXIT_OF } from './exit.js';
 import { print } from './output.js';
+import type { CheckFlags } from './check-command.js';
 import type { PlanFlags } from './plan-command.js';
 import type { ExplainFlags } from './policy-command.js';
 import type { SweepFlags } from './sweep-command.js';
@@ -41,6 +42,7 @@ function makeProgram(state: { code: number }): Command {
     .exitOverride();
   addPlan(program, state);
   addSweep(program, state);
+  addCheck(program, state);
   addPolicy(program, state);
   return program;
 }
@@ -104,6 +106,30 @@ function addSweep(program: Command, state: { code: number }): void {
   });
 }
 
+function addCheck(program: Command, state: { code: number }): void {
+  const check = program
+    .command('check')
+    .description('what is broken, who cannot pull for it, and a plan that mends; changes nothing')
+    .argument('[root]', 'rootdirectory, docker/registry/v2 or config.yml')
+    .option('--hash', 'read every blob and hold it against its digest')
+    .option('--resume', 'with --hash: leave out what a run that was stopped has read')
+    .option('--newest-first', 'with --hash: what was written last comes first')
+    .option('--max-duration <duration>', 'with --hash: stop after this long; --resume goes on')
+    .option('-o, --output <file>', 'write a plan that mends; - for standard output')
+    .option('--shopping-list', 'list the images to push again, and the blobs of each')
+    .option('--csv <file>', 'write that list, a row a blob; - for standard output')
+    .addOption(allowOption(['drop-dead-tags', 'drop-broken-uploads'], 'what no plan does unasked'))
+    .option('--state-dir <dir>', 'where --resume finds what was read, outside the registry')
+    .option('--write-off <path>', 'give up an unreadable path', collect, [])
+    .option('--allow-mount <path>', 'a mount below the store that belongs to it', collect, [])
+    .option('--registry-stopped', 'do not look for a running registry')
+    .option('--all', 'show every finding, and everything that it breaks');
+  addCommon(check).action(async (root: string | undefined, flags: CheckFlags) => {
+    const { runCheck } = await import('./check-command.js');
+    state.code = await runCheck(root, flags);
+  });
+}
+
 function addPolicy(program: Command, state: { code: number }): void {
   const policy = program.command('policy').description('policy files: check, explain, import');
   policy
@@ -156,12 +182,11 @@ function addCommon(command: Command): Command {
     .option('--threads <n>', 'worker threads (default: the cores, up to 8 on a slow disk)');
 }
 
-function allowOption(): Option {
-  const option = new Option(
-    '--allow <what>',
-    'what is refused unasked: drop-dead-tags, reset-times',
-  );
-  const choices = ['drop-dead-tags', 'reset-times'];
+function allowOption(
+  choices = ['drop-dead-tags', 'reset-times'],
+  what = 'what is refused unasked',
+): Option {
+  const option = new Option('--allow <what>', `${what}: ${choices.join(', ')}`);
   return option.choices(choices).argParser((value: string, before: string[] | undefined) => {
     if (choices.includes(value)) return collect(value, before);
     throw new InvalidArgumentError(`Allowed choices are ${choices.join(', ')}.`);

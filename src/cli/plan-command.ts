@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { makeOutFs } from '../fs/out-fs.js';
 import { actionsOf } from '../plan/actions.js';
 import { PLAN_FORMAT, planLines } from '../plan/plan-file.js';
 import type { PlanHeader } from '../plan/plan-file.js';
@@ -8,7 +7,7 @@ import { tagRows } from '../plan/tag-rows.js';
 import type { ColorChoice } from '../report/style.js';
 import type { StoreRoot } from '../scan/root.js';
 import { EXIT } from './exit.js';
-import { print } from './output.js';
+import { print, writeLines } from './output.js';
 import { makePlan } from './plan-maker.js';
 import type { MadePlan, PlanSettings } from './plan-maker.js';
 import { reportPlan } from './plan-report.js';
@@ -63,18 +62,6 @@ async function readSettings(flags: PlanFlags): Promise<PlanSettings> {
     uploadsOlderThanMs: parseDuration(flags.uploadsOlderThan, '--uploads-older-than'),
     nowMs: flags.now === undefined ? Date.now() : parseTime(flags.now, '--now'),
   };
-}
-
-/** Writes a file of lines, whole or not at all. */
-function writeLines(root: StoreRoot, file: string, lines: Iterable<string>): void {
-  const out = makeOutFs(root.root).create(file);
-  try {
-    for (const line of lines) out.write(line);
-    out.finish();
-  } catch (error) {
-    out.discard();
-    throw error;
-  }
 }
 
 async function writeCsv(file: string, root: StoreRoot, made: MadePlan): Promise<void> {

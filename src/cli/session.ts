@@ -112,6 +112,7 @@ const STAGES: Readonly<Record<ScanStage, string>> = {
   manifests: 'manifests',
   details: 'sizes',
   created: 'image ages',
+  links: 'links',
 };
 
 function relativeTo(base: string, path: string): string {

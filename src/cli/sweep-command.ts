@@ -54,15 +54,16 @@ export async function runSweepCommand(source: string, flags: SweepFlags): Promis
       [],
     );
   }
-  if (flags.undo !== undefined && flags.linksOnly !== true) {
+  const text = readPlanText(source);
+  const plan = parsePlan(text, source === '-' ? 'standard input' : source);
+  const removesBlobs = plan.actions.some(({ kind }) => kind === 'blob');
+  if (flags.undo !== undefined && flags.linksOnly !== true && removesBlobs) {
     throw new AppError(
       'usage',
       '--undo goes with --links-only: removed blobs cannot be put back',
       [],
     );
   }
-  const text = readPlanText(source);
-  const plan = parsePlan(text, source === '-' ? 'standard input' : source);
   const interactive = source !== '-' && process.stdin.isTTY;
   if (flags.yes !== true && !interactive) {
     throw new AppError(

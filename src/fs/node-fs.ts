@@ -60,6 +60,17 @@ export function makeReadFs(fs: NodeLikeFs = nodeFs): ReadFs {
         fs.closeSync(fd);
       }
     },
+    readParts(path, buffer, each) {
+      const fd = open(path);
+      try {
+        for (;;) {
+          const length = fs.readSync(fd, buffer, 0, buffer.length, null);
+          if (length === 0 || !each(buffer.subarray(0, length))) return;
+        }
+      } finally {
+        fs.closeSync(fd);
+      }
+    },
     resolve: (path) => fs.realpathSync(toNative(path), { encoding: 'latin1' }),
     space: (path) => toSpace(fs.statfsSync(toNative(path))),
   };
@@ -161,6 +172,9 @@ function toQuickStat(stat: Stats): QuickStat {
     size: stat.size,
     mtimeMs: stat.mtimeMs,
     atimeMs: stat.atimeMs,
+    mode: stat.mode,
+    uid: stat.uid,
+    gid: stat.gid,
   };
 }
 

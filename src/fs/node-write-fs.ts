@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import { constants } from 'node:fs';
 import { toNative } from './bytes.js';
@@ -154,6 +155,7 @@ function makeDirectory(
     },
     self: () => toFileStat(fs.fstatSync(fd, { bigint: true })),
     read: (name, limit) => readIn(fd, name, limit),
+    sha256: (name) => hashIn(fd, name),
     unlink: (name) => unlinkIn(fd, name),
     removeDirectory: (name) => removeIn(fd, name),
     replace: (name, content, attributes) => replaceIn(fd, name, content, attributes),
@@ -185,6 +187,29 @@ function readIn(fd: number, name: string, limit: number): Uint8Array | undefined
   try {
     const buffer = new Uint8Array(limit);
     return buffer.subarray(0, fs.readSync(file, buffer));
+  } finally {
+    fs.closeSync(file);
+  }
+}
+
+const HASH_CHUNK = 1024 * 1024;
+
+function hashIn(fd: number, name: string): string | undefined {
+  let file: number;
+  try {
+    file = fs.openSync(entry(fd, name), LEAF);
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+  try {
+    const hash = createHash('sha256');
+    const buffer = new Uint8Array(HASH_CHUNK);
+    for (;;) {
+      const length = fs.readSync(file, buffer);
+      if (length === 0) return hash.digest('hex');
+      hash.update(buffer.subarray(0, length));
+    }
   } finally {
     fs.closeSync(file);
   }

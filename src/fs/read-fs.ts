@@ -47,6 +47,9 @@ export interface QuickStat {
   /** Milliseconds since 1970. */
   readonly mtimeMs: number;
   readonly atimeMs: number;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
 }
 
 export interface SpaceStat {
@@ -74,6 +77,11 @@ export interface ReadFs {
    * to the buffer's length may mean that there is more. Throws ENOENT as it is.
    */
   read(path: BytePath, buffer: Uint8Array): number;
+  /**
+   * As `read`, but to the file's end: `each` is given part after part, in `buffer`, and ends the
+   * reading with false.
+   */
+  readParts(path: BytePath, buffer: Uint8Array, each: (part: Uint8Array) => boolean): void;
   /** The path with every symlink resolved; throws ENOENT. */
   resolve(path: BytePath): BytePath;
   space(path: BytePath): SpaceStat;

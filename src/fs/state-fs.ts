@@ -1,13 +1,16 @@
 import {
   closeSync,
+  constants,
   existsSync,
   mkdirSync,
   openSync,
   readFileSync,
   realpathSync,
+  rmSync,
   statfsSync,
   statSync,
   unlinkSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
@@ -26,6 +29,11 @@ export interface LockHolder {
 export interface StateFs {
   readonly directory: string;
   create(name: string): OutFile;
+  /** Adds to a file, and makes it where it is missing. @throws AppError `io` */
+  append(name: string, text: string): void;
+  /** What is in a file; undefined when it is not there, or cannot be read. */
+  read(name: string): string | undefined;
+  remove(name: string): void;
   /** Takes a lock file; returns who holds it when somebody living does. */
   lock(name: string): LockHolder | undefined;
   unlock(name: string): void;
@@ -84,6 +92,16 @@ function makeState(root: BytePath, directory: string): StateFs {
   return {
     directory,
     create: (name) => out.create(join(directory, name)),
+    append: (name, text) => appendTo(join(directory, name), text),
+    read(name) {
+      try {
+        return readFileSync(join(directory, name), 'utf8');
+      } catch {
+        // State only saves work: without it, a run begins at the beginning.
+        return undefined;
+      }
+    },
+    remove: (name) => rmSync(join(directory, name), { force: true }),
     lock: (name) => lockFile(join(directory, name)),
     unlock(name) {
       try {
@@ -93,6 +111,20 @@ function makeState(root: BytePath, directory: string): StateFs {
       }
     },
   };
+}
+
+function appendTo(path: string, text: string): void {
+  const { O_WRONLY, O_CREAT, O_APPEND, O_NOFOLLOW } = constants;
+  try {
+    const fd = openSync(path, O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW, 0o600);
+    try {
+      writeFileSync(fd, text);
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    throw new AppError('io', `cannot write ${path}: ${messageOf(error)}`, [], error);
+  }
 }
 
 /** What is there of a path already tells where the rest would be made. */

@@ -30,6 +30,8 @@ export interface WriteDirectory {
   self(): FileStat;
   /** Reads a small regular file; undefined when it is not there. */
   read(name: string, limit: number): Uint8Array | undefined;
+  /** The sha256 of a regular file, in hex; undefined when it is not there. */
+  sha256(name: string): string | undefined;
   /** Unlinks a leaf; `no-file` for a directory, which stays. */
   unlink(name: string): 'removed' | 'absent' | 'no-file';
   /** Removes an empty directory. */

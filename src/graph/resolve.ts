@@ -1,5 +1,6 @@
 import { EDGE } from '../registry/edges.js';
 import { READ, TAG } from '../scan/facts.js';
+import { Bits } from './lists.js';
 import { findRevision, isLinked, NO_DIGEST, NOT_READ } from './store-index.js';
 import type { StoreIndex } from './store-index.js';
 
@@ -13,7 +14,7 @@ const BROKEN = 3;
  * blobs have a directory, and so on for the manifests that it names. What may be elsewhere
  * (foreign layers), or is not kept as sha256, does not count.
  */
-function closureTeller(index: StoreIndex): (digest: number) => boolean {
+function closureTeller(index: StoreIndex, without: Bits): (digest: number) => boolean {
   const states = new Uint8Array(index.digests.size);
   return (digest) => {
     const stack = [digest];
@@ -24,7 +25,7 @@ function closureTeller(index: StoreIndex): (digest: number) => boolean {
         stack.pop();
         continue;
       }
-      if (index.status[at] !== READ.good) {
+      if (index.status[at] !== READ.good || without.has(at)) {
         states[at] = BROKEN;
         continue;
       }
@@ -33,7 +34,7 @@ function closureTeller(index: StoreIndex): (digest: number) => boolean {
         states[at] = OPEN;
         pushChildren(index, at, states, stack);
       } else {
-        states[at] = isWhole(index, at, states) ? WHOLE : BROKEN;
+        states[at] = isWhole(index, at, states, without) ? WHOLE : BROKEN;
       }
     }
     return states[digest] === WHOLE;
@@ -54,15 +55,15 @@ function pushChildren(
   }
 }
 
-function isWhole(index: StoreIndex, digest: number, states: Uint8Array): boolean {
+function isWhole(index: StoreIndex, digest: number, states: Uint8Array, without: Bits): boolean {
   const end = index.edges.offsets[digest + 1] as number;
   for (let i = index.edges.offsets[digest] as number; i < end; i++) {
     const target = index.edges.items[i] as number;
     const flags = index.edgeFlags[i] as number;
     if (index.status[target] !== NOT_READ) {
       if (states[target] === BROKEN) return false;
-    } else if ((flags & (EDGE.foreign | EDGE.other)) === 0 && !index.present.has(target)) {
-      return false;
+    } else if ((flags & (EDGE.foreign | EDGE.other)) === 0) {
+      if (!index.present.has(target) || without.has(target)) return false;
     }
   }
   return true;
@@ -70,10 +71,10 @@ function isWhole(index: StoreIndex, digest: number, states: Uint8Array): boolean
 
 /**
  * Everything that can be pulled whole: `repository:tag digest` for tags and
- * `repository@digest` for manifests with a link.
+ * `repository@digest` for manifests with a link. Digests `without` count as not there.
  */
-export function listResolving(index: StoreIndex): Set<string> {
-  const isClosed = closureTeller(index);
+export function listResolving(index: StoreIndex, without: Bits = new Bits()): Set<string> {
+  const isClosed = closureTeller(index, without);
   const found = new Set<string>();
   const { revisions, tags } = index;
   revisions.digest.forEach((digest, entry) => {

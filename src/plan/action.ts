@@ -63,7 +63,28 @@ export type Action =
       /** Others are below it: the directory of its own name stays. */
       readonly nested: boolean;
     }
-  | LinkAction;
+  | LinkAction
+  | {
+      readonly kind: 'corrupt-blob';
+      readonly digest: Digest;
+      /** Apparent size of `data`, which still must not match its digest. */
+      readonly bytes: number;
+    }
+  | AttributesAction;
+
+/** Gives a file or directory another mode and owner, while it has those that it was found with. */
+export interface AttributesAction extends Ownership {
+  readonly kind: 'attributes';
+  readonly path: string;
+  readonly was: Ownership;
+}
+
+export interface Ownership {
+  /** Permission bits alone. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
 
 /** Puts a link back, or right: for an undo or a repair. */
 export type LinkAction = LinkParts &
@@ -79,6 +100,15 @@ interface LinkParts {
   readonly digest: Digest;
   /** What the link holds. */
   readonly content: Digest;
+  /**
+   * The bytes, in base64, that the link holds and that this replaces. Without it a link that
+   * holds anything stays as it is.
+   */
+  readonly replaces?: string;
+  /** In base64, what goes in instead of `content`: the undo of a repair puts back what was there. */
+  readonly exact?: string;
+  /** The link is taken away again: there was none before a repair. */
+  readonly removes?: boolean;
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
@@ -87,6 +117,19 @@ interface LinkParts {
 }
 
 export type ActionKind = Action['kind'];
+
+/**
+ * Kinds that take nothing away which may be live, whatever else is hidden: they put right, or
+ * remove what holds nothing.
+ */
+export const REPAIRS: ReadonlySet<ActionKind> = new Set<ActionKind>([
+  'link',
+  'attributes',
+  'corrupt-blob',
+  'temp',
+  'empty-directory',
+  'upload',
+]);
 
 /** What an action removes, below `docker/registry/v2`, in the order in which it does. */
 export interface Removals {
@@ -133,7 +176,10 @@ export function removalsOf(action: Action): Removals {
       const below = action.directories.map((part) => `${directory}/${part}`);
       return { files: [], directories: action.nested ? below : [...below, directory] };
     }
+    case 'corrupt-blob':
+      return { files: [blobData(action.digest)], directories: [blobDirectory(action.digest)] };
     case 'link':
+    case 'attributes':
       return { files: [], directories: [] };
   }
 }

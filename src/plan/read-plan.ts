@@ -3,10 +3,11 @@ import { AppError } from '../fs/errors.js';
 import { ALGORITHMS, parseDigest } from '../registry/digest.js';
 import { isUploadDirectory, isUploadFile, isUploadId, SKELETON } from '../registry/layout.js';
 import { parseRepositoryName, parseTag } from '../registry/reference.js';
-import type { Action, ActionKind } from './action.js';
+import { LINK_BUFFER } from '../registry/link.js';
+import type { Action, ActionKind, LinkAction, Ownership } from './action.js';
 import { PLAN_FORMAT } from './plan-file.js';
 import type { PlanHeader, PlanTrailer } from './plan-file.js';
-import { isRemovableDirectory, isTemporaryPath } from './validate.js';
+import { isRemovableDirectory, isStorePath, isTemporaryPath } from './validate.js';
 
 export interface Plan {
   readonly header: PlanHeader;
@@ -40,7 +41,7 @@ export function parsePlan(text: string, shownAs: string): Plan {
   if (actions.length !== trailer.actions) {
     throw bad(shownAs, `it has ${actions.length} actions and its trailer says ${trailer.actions}`);
   }
-  const removes = actions.some(({ kind }) => kind !== 'link');
+  const removes = actions.some(({ kind }) => kind !== 'link' && kind !== 'attributes');
   if (removes && header.survivors === undefined) {
     throw bad(`${shownAs}:1`, 'it removes something, and does not say what is to stay');
   }
@@ -150,6 +151,26 @@ const READERS: { readonly [K in ActionKind]: (value: Tree) => Action | undefined
     return { kind: 'repository', repository, directories, nested };
   },
   link: readLink,
+  'corrupt-blob'(value) {
+    const digest = parseDigest(textOf(value['digest']));
+    const { bytes } = value;
+    if (digest === undefined || !digest.startsWith('sha256:') || !isCount(bytes)) return undefined;
+    return { kind: 'corrupt-blob', digest, bytes };
+  },
+  attributes(value) {
+    const { path, was } = value;
+    if (typeof path !== 'string' || !isStorePath(path)) return undefined;
+    if (!isOwnership(value) || !isOwnership(was)) return undefined;
+    const { mode, uid, gid } = value;
+    return {
+      kind: 'attributes',
+      path,
+      mode,
+      uid,
+      gid,
+      was: { mode: was.mode, uid: was.uid, gid: was.gid },
+    };
+  },
 };
 
 function readAction(value: Tree): Action | undefined {
@@ -193,11 +214,37 @@ function readLink(value: Tree): Action | undefined {
   if (!isCount(mode) || !isCount(uid) || !isCount(gid) || typeof mtimeMs !== 'number') {
     return undefined;
   }
-  const parts = { kind: 'link', ...at, content, mode, uid, gid, mtimeMs } as const;
+  const change = readChange(value);
+  if (change === undefined) return undefined;
+  const parts = { kind: 'link', ...at, content, mode, uid, gid, mtimeMs, ...change } as const;
   if (place === 'revision' || place === 'layer') return { ...parts, place };
   const tag = readTagName(value);
   if (tag === undefined || (place !== 'tag' && place !== 'tag-index')) return undefined;
   return { ...parts, place, tag };
+}
+
+/** What a link may say of the one that it replaces. */
+function readChange(value: Tree): Pick<LinkAction, 'replaces' | 'exact' | 'removes'> | undefined {
+  const { replaces, exact, removes } = value;
+  if (replaces !== undefined && !isLinkBytes(replaces)) return undefined;
+  if (exact !== undefined && !isLinkBytes(exact)) return undefined;
+  if (removes !== undefined && removes !== true) return undefined;
+  return {
+    ...(replaces === undefined ? {} : { replaces }),
+    ...(exact === undefined ? {} : { exact }),
+    ...(removes === undefined ? {} : { removes }),
+  };
+}
+
+function isLinkBytes(value: unknown): value is string {
+  if (typeof value !== 'string' || !/^[A-Za-z0-9+/]*={0,2}$/.test(value)) return false;
+  return Buffer.from(value, 'base64').length < LINK_BUFFER;
+}
+
+function isOwnership(value: unknown): value is Ownership {
+  if (!isTree(value)) return false;
+  const { mode, uid, gid } = value;
+  return isCount(mode) && mode <= 0o7777 && isCount(uid) && isCount(gid);
 }
 
 function readDigestOf(

@@ -2,7 +2,7 @@ import { fingerprintOf } from '../graph/fingerprint.js';
 import { Bits } from '../graph/lists.js';
 import type { StoreIndex } from '../graph/store-index.js';
 import { digestOf, parseDigest } from '../registry/digest.js';
-import type { Action } from './action.js';
+import type { Action, LinkAction } from './action.js';
 
 /**
  * The fingerprint of what a plan leaves alone. It is the same when the plan is made, when the
@@ -81,7 +81,7 @@ function collect(index: StoreIndex, actions: Iterable<Action>): Gone {
     if (id !== undefined && number !== undefined) links.add(number * digests.size + id);
   };
   for (const action of actions) {
-    if (action.kind === 'blob') {
+    if (action.kind === 'blob' || action.kind === 'corrupt-blob') {
       const id = digests.find(action.digest);
       if (id !== undefined) gone.blobs.add(id);
     } else if (action.kind === 'revision') {
@@ -92,6 +92,7 @@ function collect(index: StoreIndex, actions: Iterable<Action>): Gone {
     else if (action.kind === 'layer-link') addLink(action.repository, action.digest);
     else if (action.kind === 'upload') gone.uploads.add(`${action.repository}/${action.id}`);
     else if (action.kind === 'empty-directory') addDirectory(action.path);
+    else if (action.kind === 'link') addPutBack(action);
   }
   for (let repository = 0; repository < index.repositories.length; repository++) {
     const end = index.layers.start[repository + 1] as number;
@@ -101,6 +102,17 @@ function collect(index: StoreIndex, actions: Iterable<Action>): Gone {
     }
   }
   return gone;
+
+  /** A link that is put right is not there before, or has another time then. */
+  function addPutBack(action: LinkAction): void {
+    const id = digests.find(action.digest);
+    const number = repositories.get(action.repository);
+    if (action.place === 'tag') gone.tags.add(`${action.repository}:${action.tag}`);
+    else if (action.place === 'layer') addLink(action.repository, action.digest);
+    else if (action.place === 'revision' && id !== undefined && number !== undefined) {
+      gone.revisions.add(number * digests.size + id);
+    }
+  }
 
   function addDirectory(path: string): void {
     const blob = /^blobs\/(sha256)\/[0-9a-f]{2}\/([0-9a-f]+)$/.exec(path);

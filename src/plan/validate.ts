@@ -1,6 +1,6 @@
-import { digestOf } from '../registry/digest.js';
-import { isTemporaryName } from '../registry/layout.js';
-import { parseRepositoryName } from '../registry/reference.js';
+import { ALGORITHMS, digestOf } from '../registry/digest.js';
+import { DATA, isTemporaryName, LINK, SKELETON } from '../registry/layout.js';
+import { parseRepositoryName, parseTag } from '../registry/reference.js';
 
 /**
  * Whether a path below `docker/registry/v2` is one that an `empty-directory` may name: a
@@ -16,6 +16,36 @@ export function isTemporaryPath(path: string): boolean {
   const directory = path.slice(0, slash);
   if (slash < 0 || !isTemporaryName(path.slice(slash + 1))) return false;
   return isBlobDirectory(directory) || isLinkDirectory(directory) || isTagDirectory(directory);
+}
+
+/** Whether a path is one that an `attributes` may name: any that a registry makes itself. */
+export function isStorePath(path: string): boolean {
+  if (/^blobs\/sha256\/[0-9a-f]{2}$/.test(path)) return true;
+  const slash = path.lastIndexOf('/');
+  const [directory, name] = [path.slice(0, slash), path.slice(slash + 1)];
+  if (name === DATA) return isBlobDirectory(directory);
+  if (name === LINK) return isLinkDirectory(directory) || isTagPart(directory);
+  return isBlobDirectory(path) || isLinkDirectory(path) || isTagPart(path) || isSkeleton(path);
+}
+
+function isSkeleton(path: string): boolean {
+  if (isNamespace(path)) return true;
+  const match = /^repositories\/(.+?)\/(_.+)$/.exec(path);
+  if (match === null || parseRepositoryName(match[1] ?? '') === undefined) return false;
+  return SKELETON.includes(match[2] ?? '');
+}
+
+/** A tag's directory, or one below it. */
+function isTagPart(path: string): boolean {
+  const match =
+    /^repositories\/(.+)\/_manifests\/tags\/([^/]+)(?:\/(?:current|index(?:\/([^/]+)(?:\/([^/]+))?)?))?$/.exec(
+      path,
+    );
+  if (match === null) return false;
+  const [, name = '', tag = '', algorithm, hex] = match;
+  if (parseRepositoryName(name) === undefined || parseTag(tag) === undefined) return false;
+  if (algorithm !== undefined && !ALGORITHMS.includes(algorithm)) return false;
+  return hex === undefined || digestOf(algorithm ?? '', hex) !== undefined;
 }
 
 function isBlobDirectory(path: string): boolean {

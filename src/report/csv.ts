@@ -18,10 +18,10 @@ const HEADER = [
 
 /** Tags, and manifests without one, as CSV (RFC 4180): a row each, whole names, ISO 8601 times. */
 export function* tagsCsv(rows: readonly TagRow[]): Generator<string> {
-  yield line(HEADER);
+  yield csvLine(HEADER);
   for (const row of rows) {
     const [reason = ''] = row.reasons;
-    yield line([
+    yield csvLine([
       escapeName(row.repository),
       escapeName(row.tag ?? ''),
       row.digest ?? '',
@@ -37,7 +37,8 @@ export function* tagsCsv(rows: readonly TagRow[]): Generator<string> {
   }
 }
 
-function line(cells: readonly string[]): string {
+/** A line of CSV; its cells are safe to print already. */
+export function csvLine(cells: readonly string[]): string {
   return `${cells.map(cell).join(',')}\r\n`;
 }
 

@@ -1,3 +1,5 @@
+import { escapeText } from './escape.js';
+
 const UNITS = ['B', 'KiB', 'MiB', 'GiB', 'TiB', 'PiB', 'EiB'];
 
 /** Bytes with three digits and a unit: `0 B`, `9.77 KiB`, `372 GiB`. */
@@ -92,3 +94,9 @@ export function isoTime(timeMs: number | undefined): string | undefined {
 
 /** https://tc39.es/ecma262/#sec-time-values-and-time-range */
 const LAST_TIME_MS = 8.64e15;
+
+/** A word for the shell; one that nobody could type is shown escaped instead. */
+export function shellWord(text: string): string {
+  const shown = escapeText(text);
+  return /^[\w@%+=:,./-]+$/.test(shown) ? shown : `'${shown.replaceAll("'", String.raw`'\''`)}'`;
+}

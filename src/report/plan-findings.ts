@@ -45,7 +45,7 @@ function taintedEntry({ name, why, bytes }: TaintedRow): Entry {
   return {
     label: `${formatBytes(bytes)} in ${escapeName(name)}`,
     text: `loses nothing: ${shortenHex(escapeName(why))}`,
-    way: 'delete it by the API',
+    way: 'regsweep check',
   };
 }
 

@@ -11,6 +11,7 @@ import {
   formatSeconds,
   nounFor,
   plural,
+  shellWord,
 } from './format.js';
 import { goalLines, whatIfLines } from './plan-goal.js';
 import { damageLines, keptLines, noteLines, refusalLines } from './plan-findings.js';
@@ -218,10 +219,4 @@ function closing(summary: PlanSummary, context: PlanContext): string[] {
   const commands =
     plan.length + 1 + sweep.length <= context.width ? [`${plan} ${sweep}`] : [plan, `  ${sweep}`];
   return [`${took} To do this:`, ...commands];
-}
-
-/** A word for the shell; one that nobody could type is shown escaped instead. */
-function shellWord(text: string): string {
-  const shown = escapeText(text);
-  return /^[\w@%+=:,./-]+$/.test(shown) ? shown : `'${shown.replaceAll("'", String.raw`'\''`)}'`;
 }

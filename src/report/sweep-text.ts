@@ -1,7 +1,14 @@
 import type { Plan } from '../plan/read-plan.js';
 import type { SweepResult } from '../sweep/sweep.js';
 import { escapeName, escapeText } from './escape.js';
-import { formatBytes, formatCount, formatDuration, formatSeconds, plural } from './format.js';
+import {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatSeconds,
+  plural,
+  shortenHex,
+} from './format.js';
 import type { Style } from './style.js';
 import { wrap } from './table.js';
 
@@ -29,7 +36,8 @@ export function renderSweepStart(start: SweepStart, style: Style): string[] {
   ];
   const links = counts['links'] ?? 0;
   const root = escapeText(start.shownAs);
-  if (links > 0) lines.push(`  puts back ${plural(links, 'link')} in ${root}`);
+  if (counts['mends'] !== undefined) lines.push(...mendLines(start.plan, root));
+  else if (links > 0) lines.push(`  puts back ${plural(links, 'link')} in ${root}`);
   else if (start.linksOnly) {
     lines.push(`  removes the links of ${dropped(counts)} in ${root}, and leaves the data`);
   } else {
@@ -41,6 +49,38 @@ export function renderSweepStart(start: SweepStart, style: Style): string[] {
     start.overridden ? '  the registry is stopped, as you say' : '  no registry seen running',
   );
   return lines;
+}
+
+const NAMED = 10;
+
+/** What a repair does, and by name what it removes: no undo brings data back. */
+function mendLines({ header: { counts }, actions }: Plan, root: string): string[] {
+  const some = (count: number | undefined, noun: string): string[] =>
+    count === undefined || count === 0 ? [] : [plural(count, noun)];
+  const mends = [...some(counts['mends'], 'link'), ...some(counts['attributes'], 'mode or owner')];
+  const removes = [
+    ...some(counts['damaged'], 'damaged blob'),
+    ...some(counts['uploads'], 'broken upload'),
+    ...some(counts['tags'], 'dead tag'),
+    ...some(counts['layerLinks'], 'link to nothing'),
+    ...some(counts['temporaries'], 'temporary file'),
+    ...some(counts['directories'], 'empty directory'),
+  ];
+  const names = actions.flatMap((action): string[] => {
+    if (action.kind === 'corrupt-blob') {
+      return [`${shortenHex(action.digest)}  ${formatBytes(action.bytes)}, damaged`];
+    }
+    if (action.kind === 'tag') return [`${escapeName(`${action.repository}:${action.tag}`)}  dead`];
+    if (action.kind !== 'upload') return [];
+    return [`${escapeName(action.repository)}  upload ${action.id}, ${formatBytes(action.bytes)}`];
+  });
+  const hidden = names.length - NAMED;
+  return [
+    `  mends ${mends.length === 0 ? 'no link' : mends.join(', ')} in ${root}`,
+    ...(removes.length === 0 ? [] : [`  removes ${removes.join(', ')}:`]),
+    ...names.slice(0, NAMED).map((name) => `    ${name}`),
+    ...(hidden > 0 ? [`    and ${formatCount(hidden)} more`] : []),
+  ];
 }
 
 function dropped(counts: Readonly<Record<string, number>>): string {

@@ -3,9 +3,15 @@ import { readBlobs } from './blob-shard.js';
 import type { BlobShard } from './blob-shard.js';
 import { readCreated } from './created-shard.js';
 import type { CreatedFacts, CreatedShard } from './created-shard.js';
+import { readData } from './data-shard.js';
+import type { DataFacts, DataShard } from './data-shard.js';
 import { readDetails } from './detail-shard.js';
 import type { DetailFacts, DetailShard } from './detail-shard.js';
 import type { BlobFacts, ManifestFacts, RepositoryFacts } from './facts.js';
+import { hashData } from './hash-shard.js';
+import type { HashFacts, HashShard } from './hash-shard.js';
+import { readLinks } from './link-shard.js';
+import type { LinkFacts, LinkShard } from './link-shard.js';
 import { readManifests } from './manifest-shard.js';
 import type { ManifestShard } from './manifest-shard.js';
 import { readRepositories } from './repository-shard.js';
@@ -18,6 +24,9 @@ export interface Tasks {
   readonly manifests: { readonly shard: ManifestShard; readonly facts: ManifestFacts };
   readonly details: { readonly shard: DetailShard; readonly facts: DetailFacts };
   readonly created: { readonly shard: CreatedShard; readonly facts: CreatedFacts };
+  readonly links: { readonly shard: LinkShard; readonly facts: LinkFacts };
+  readonly data: { readonly shard: DataShard; readonly facts: DataFacts };
+  readonly hash: { readonly shard: HashShard; readonly facts: HashFacts };
 }
 
 export type TaskName = keyof Tasks;
@@ -33,6 +42,9 @@ const HANDLERS: Handlers = {
   manifests: readManifests,
   details: readDetails,
   created: readCreated,
+  links: readLinks,
+  data: readData,
+  hash: hashData,
 };
 
 export function runTask<K extends TaskName>(

@@ -33,10 +33,23 @@ export class Runner {
   #spentMs = 0;
   #pool: Promise<Pool> | undefined;
   readonly #depth: Depth;
+  /** Nothing runs inline any more. */
+  #pooled = false;
 
   constructor(options: RunnerOptions) {
     this.#options = options;
     this.#depth = new Depth(options.threads, options.deepest ?? options.threads);
+  }
+
+  /**
+   * Starts the workers now, for a run that is known to be long. Shards go on inline as if they
+   * were not there yet, but for those that read whole blobs.
+   */
+  warm(): void {
+    if (this.#options.threads === 0 || this.#pool !== undefined) return;
+    this.#pool = startPool(this.#options);
+    // Whoever runs a shard next is told.
+    this.#pool.catch(() => undefined);
   }
 
   /** The facts of every shard, in the order of the shards. */
@@ -46,6 +59,7 @@ export class Runner {
   ): AsyncGenerator<Tasks[K]['facts']> {
     let next = 0;
     let spentHere = 0;
+    if (task === 'hash' && this.#pool !== undefined) this.#pooled = true;
     while (next < shards.length && this.#runsInline(next, shards.length - next, spentHere)) {
       this.#throwIfStopped();
       const started = performance.now();
@@ -59,6 +73,7 @@ export class Runner {
     }
     if (next === shards.length) return;
     const pool = await (this.#pool ??= startPool(this.#options));
+    this.#pooled = true;
     const results = inDepth(shards.slice(next), this.#depth, (shard) => pool.run({ task, shard }));
     for (const result of results) {
       const facts = (await this.#orStopped(result)) as Tasks[K]['facts'];
@@ -70,6 +85,7 @@ export class Runner {
   async close(): Promise<void> {
     const pool = await this.#pool;
     this.#pool = undefined;
+    this.#pooled = false;
     await pool?.destroy();
   }
 
@@ -84,7 +100,7 @@ export class Runner {
    */
   #runsInline(done: number, left: number, spentMs: number): boolean {
     if (this.#options.threads === 0) return true;
-    if (this.#pool !== undefined) return false;
+    if (this.#pooled) return false;
     const budget = this.#options.inlineBudgetMs ?? INLINE_BUDGET_MS;
     if (budget === 0) return false;
     return this.#spentMs < budget || done === 0 || (spentMs / done) * left < POOL_MS;

@@ -45,7 +45,7 @@ export interface ScanSink {
   emptyDirectories(paths: readonly BytePath[]): void;
 }
 
-export type ScanStage = 'repositories' | 'blobs' | 'manifests' | 'details' | 'created';
+export type ScanStage = 'repositories' | 'blobs' | 'manifests' | 'details' | 'created' | 'links';
 
 export interface ScanOptions {
   readonly base: BytePath;
@@ -286,7 +286,8 @@ export async function peekManifests(
   }
 }
 
-function chunksOf(bytes: Uint8Array, size: number): Uint8Array[] {
+/** Cuts packed digests into shards. */
+export function chunksOf(bytes: Uint8Array, size: number): Uint8Array[] {
   const parts = [];
   // Copies, so that a part can be handed to a worker without the whole.
   for (let at = 0; at < bytes.length; at += size) parts.push(bytes.slice(at, at + size));
@@ -332,7 +333,8 @@ function cutTags(group: TagsOfRepository, from: number, to: number): TagsOfRepos
   return { ...cutLinks(group, from, to), tags: group.tags.slice(from, to) };
 }
 
-function inParts<T>(items: readonly T[], size: number): T[][] {
+/** Cuts a list into shards. */
+export function inParts<T>(items: readonly T[], size: number): T[][] {
   const parts = [];
   for (let at = 0; at < items.length; at += size) parts.push(items.slice(at, at + size));
   return parts;

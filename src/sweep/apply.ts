@@ -1,7 +1,9 @@
 import { AppError } from '../fs/errors.js';
 import { linkDirectory, removalsOf } from '../plan/action.js';
-import type { Action, LinkAction } from '../plan/action.js';
+import type { Action, AttributesAction, LinkAction, Ownership } from '../plan/action.js';
+import { DIGEST_OF_NOTHING } from '../registry/digest.js';
 import {
+  blobData,
   blobDirectory,
   DATA,
   LINK,
@@ -9,8 +11,10 @@ import {
   uploadDirectory,
 } from '../registry/layout.js';
 import { LINK_BUFFER } from '../registry/link.js';
-import { split } from './hand.js';
+import { guard, split } from './hand.js';
 import type { Hand } from './hand.js';
+
+type CorruptBlob = Extract<Action, { kind: 'corrupt-blob' }>;
 
 /** What became of an action. `left` is what stays: directories that were not empty, links that are no files. */
 export interface Outcome {
@@ -24,6 +28,8 @@ export interface Outcome {
  */
 export function applyAction(hand: Hand, action: Exclude<Action, { kind: 'blob' }>): Outcome {
   if (action.kind === 'link') return { done: putLink(hand, action), left: [] };
+  if (action.kind === 'attributes') return { done: setAttributes(hand, action), left: [] };
+  if (action.kind === 'corrupt-blob' && !isCorrupt(hand, action)) return { done: false, left: [] };
   check(hand, action);
   const { files, directories } = removalsOf(action);
   let done = false;
@@ -41,11 +47,49 @@ export function applyAction(hand: Hand, action: Exclude<Action, { kind: 'blob' }
   return { done, left };
 }
 
+/**
+ * Whether a blob's data still does not match its digest. Data that does was pushed again, and
+ * is nobody's to remove.
+ * @throws AppError `stale` when it has another size than it was found with, and does not match.
+ */
+function isCorrupt(hand: Hand, { digest, bytes }: CorruptBlob): boolean {
+  const directory = hand.directory(blobDirectory(digest));
+  const stat = directory?.stat(DATA);
+  if (stat === undefined) return directory !== undefined;
+  if (stat.kind !== 'file') throw stale(`${blobData(digest)} is no regular file`);
+  const found = guard(blobData(digest), () => directory?.sha256(DATA));
+  if (`sha256:${found ?? ''}` === digest) return false;
+  if (stat.size !== bytes) throw stale(`${blobData(digest)} is not the file that it was`);
+  return true;
+}
+
+/** True when mode and owner were set; what has neither those wanted nor those it was found with stays. */
+function setAttributes(hand: Hand, action: AttributesAction): boolean {
+  const [parent, name] = split(action.path);
+  const directory = hand.directory(parent);
+  const stat = directory?.stat(name);
+  if (directory === undefined || stat === undefined) return false;
+  if (stat.kind !== 'file' && stat.kind !== 'directory') {
+    throw stale(`${action.path} is no file and no directory`);
+  }
+  const { mode, uid, gid, was } = action;
+  const now = { mode: stat.mode & 0o7777, uid: stat.uid, gid: stat.gid };
+  if (sameOwnership(now, { mode, uid, gid }) || !sameOwnership(now, was)) return false;
+  guard(action.path, () => directory.setAttributes(name, { mode, uid, gid }));
+  return true;
+}
+
+function sameOwnership(a: Ownership, b: Ownership): boolean {
+  return a.mode === b.mode && a.uid === b.uid && a.gid === b.gid;
+}
+
 function check(hand: Hand, action: Exclude<Action, { kind: 'blob' | 'link' }>): void {
   if (action.kind === 'tag') {
     const directory = hand.directory(tagCurrentDirectory(action.repository, action.tag));
     const content = readLink(directory);
     if (content === undefined || content === action.digest) return;
+    // A lost tag is on nothing, and its link still says nothing.
+    if (content === '' && action.digest === DIGEST_OF_NOTHING) return;
     throw stale(`${action.repository}:${action.tag} is on another manifest now`);
   }
   if (action.kind === 'temp') {
@@ -73,18 +117,39 @@ function readLink(directory: ReturnType<Hand['directory']>): string | undefined 
 }
 
 /**
- * Puts a link back. One that is there and holds the same is done; one that holds something
- * else was written by somebody after it was removed, and stays.
+ * Puts a link back, or right. One that is there and holds the same is done; one that holds
+ * neither that nor what it was found with was written by somebody since, and stays.
  */
 function putLink(hand: Hand, action: LinkAction): boolean {
   const path = linkDirectory(action);
-  const present = readLink(hand.directory(path));
-  if (present !== undefined && present !== '') return false;
-  const needsBlob = action.place === 'revision' || action.place === 'layer';
+  const bytes = hand.directory(path)?.read(LINK, LINK_BUFFER);
+  const present = bytes === undefined ? undefined : Buffer.from(bytes);
+  if (action.removes === true) return removeLink(hand, action, present);
+  const wanted = bytesOf(action.exact) ?? Buffer.from(action.content, 'latin1');
+  if (present?.equals(wanted) === true) return false;
+  const replaceable = bytesOf(action.replaces) ?? Buffer.alloc(0);
+  const isBlank = action.replaces === undefined && present?.toString('latin1').trim() === '';
+  if (present !== undefined && !isBlank && !present.equals(replaceable)) return false;
+  const needsBlob =
+    action.exact === undefined && (action.place === 'revision' || action.place === 'layer');
   if (needsBlob && hand.directory(blobDirectory(action.content))?.stat(DATA) === undefined) {
     throw stale(`${action.repository}@${action.digest} cannot be put back: its blob is gone`);
   }
   const directory = hand.make(path);
-  directory.replace(LINK, Buffer.from(action.content, 'latin1'), action);
+  guard(path, () => directory.replace(LINK, wanted, action));
   return true;
+}
+
+/** Takes away a link that a repair has made, with the directories that are empty then. */
+function removeLink(hand: Hand, action: LinkAction, present: Buffer | undefined): boolean {
+  const made = bytesOf(action.replaces) ?? Buffer.from(action.content, 'latin1');
+  if (present?.equals(made) !== true) return false;
+  const directory = linkDirectory(action);
+  hand.unlink(`${directory}/${LINK}`);
+  hand.removeDirectory(directory);
+  return true;
+}
+
+function bytesOf(base64: string | undefined): Buffer | undefined {
+  return base64 === undefined ? undefined : Buffer.from(base64, 'base64');
 }

@@ -87,7 +87,8 @@ export function split(path: BytePath): [parent: BytePath, name: string] {
   return [path.slice(0, slash), path.slice(slash + 1)];
 }
 
-function guard<T>(path: BytePath, call: () => T): T {
+/** Gives an error of a system call its path, and says what to do about it. @throws AppError */
+export function guard<T>(path: BytePath, call: () => T): T {
   try {
     return call();
   } catch (error) {

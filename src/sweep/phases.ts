@@ -1,7 +1,8 @@
 import type { Action } from '../plan/action.js';
 
 export interface Phase {
-  readonly name: 'links put back' | 'uploads' | 'tags' | 'manifests' | 'blobs' | 'leftovers';
+  readonly name:
+    'links put back' | 'damaged data' | 'uploads' | 'tags' | 'manifests' | 'blobs' | 'leftovers';
   readonly actions: readonly Action[];
 }
 
@@ -19,7 +20,10 @@ export function phasesOf(actions: readonly Action[], linksOnly: boolean): Phase[
   const isHistoryOfDropped = (action: Action): boolean =>
     action.kind === 'tag-index' && revisions.has(`${action.repository}@${action.digest}`);
   const links: Phase[] = [
-    { name: 'links put back', actions: actions.filter(({ kind }) => kind === 'link') },
+    {
+      name: 'links put back',
+      actions: actions.filter(({ kind }) => kind === 'link' || kind === 'attributes'),
+    },
     { name: 'tags', actions: actions.filter(({ kind }) => kind === 'tag') },
     {
       name: 'manifests',
@@ -34,6 +38,7 @@ export function phasesOf(actions: readonly Action[], linksOnly: boolean): Phase[
       actions: actions.filter(({ kind }) => kind === 'upload' || kind === 'temp'),
     },
     putBack,
+    { name: 'damaged data', actions: actions.filter(({ kind }) => kind === 'corrupt-blob') },
     ...removed,
     { name: 'blobs', actions: actions.filter(({ kind }) => kind === 'blob') },
     {

@@ -3,6 +3,7 @@ import { keepEverything } from '../graph/liveness.js';
 import type { Decisions } from '../graph/liveness.js';
 import { eachOf, findRevision, reverseOf, tagPlace } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
+import { REPAIRS } from '../plan/action.js';
 import type { Action } from '../plan/action.js';
 import { surveyStore } from '../plan/derive.js';
 import type { Survey } from '../plan/derive.js';
@@ -48,7 +49,9 @@ export async function checkPlan(
   actions: readonly Action[],
 ): Promise<Survey> {
   const survey = await surveyStore(scan, (index) => decisionsOf(index, actions));
-  refuseBlind(survey);
+  // A repair of what can be seen asks for nothing that is hidden.
+  const isRepair = header.survivors === undefined || header.counts['mends'] !== undefined;
+  if (!isRepair || actions.some(({ kind }) => !REPAIRS.has(kind))) refuseBlind(survey);
   const changed = changeSince(survey, header, actions);
   if (changed !== undefined) throw stale(changed);
   const { index, liveness } = survey;

@@ -2,7 +2,7 @@ import { AppError } from '../fs/errors.js';
 import { makeWriteFs } from '../fs/node-write-fs.js';
 import type { OutFile } from '../fs/out-fs.js';
 import type { ReadFs } from '../fs/read-fs.js';
-import type { Action } from '../plan/action.js';
+import type { Action, ActionKind } from '../plan/action.js';
 import { surveyStore } from '../plan/derive.js';
 import { keepEverything } from '../graph/liveness.js';
 import type { Plan } from '../plan/read-plan.js';
@@ -71,6 +71,9 @@ export async function runSweep(options: SweepOptions): Promise<SweepResult> {
   return await run.all();
 }
 
+/** Kinds besides blobs whose data is counted when it is removed. */
+const FREES: ReadonlySet<ActionKind> = new Set(['upload', 'temp', 'corrupt-blob']);
+
 class Run {
   readonly #options: SweepOptions;
   readonly #left: string[] = [];
@@ -91,13 +94,16 @@ class Run {
     // The answer may have taken its time: everything is looked at after it.
     await this.#options.assertStopped();
     const survey = await checkPlan(scan, plan.header, plan.actions);
-    const before = offerOf(survey.index, plan.actions);
+    const before = offerOf(survey.index, plan.actions, survey.blind);
     const writeFs = makeWriteFs({ ...root, devices: new Set(this.#options.devices) });
     let whole: boolean;
     try {
       const hand = new Hand(writeFs);
       if (this.#options.undo !== undefined) {
-        writeUndo(this.#options.undo(), hand, fs, root, plan);
+        writeUndo(this.#options.undo(), hand, fs, root, {
+          plan,
+          linksOnly: this.#options.linksOnly,
+        });
       }
       whole = await this.#untilStopped(hand);
       hand.closeAll();
@@ -187,8 +193,8 @@ class Run {
   #take(action: Action, { done, left }: Outcome): void {
     if (done) this.#done++;
     else this.#already++;
-    if (done && (action.kind === 'upload' || action.kind === 'temp')) {
-      this.#freedBytes += action.bytes;
+    if (done && FREES.has(action.kind)) {
+      this.#freedBytes += 'bytes' in action ? action.bytes : 0;
     }
     this.#left.push(...left);
     this.#options.onAction(action, left.length > 0 ? 'left' : done ? 'done' : 'already');

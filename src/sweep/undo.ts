@@ -2,7 +2,7 @@ import { errnoOf } from '../fs/errors.js';
 import type { OutFile } from '../fs/out-fs.js';
 import type { ReadFs } from '../fs/read-fs.js';
 import { linkDirectory } from '../plan/action.js';
-import type { Action, LinkAction } from '../plan/action.js';
+import type { Action, AttributesAction, LinkAction } from '../plan/action.js';
 import { PLAN_FORMAT, planLines } from '../plan/plan-file.js';
 import type { PlanHeader } from '../plan/plan-file.js';
 import type { Plan } from '../plan/read-plan.js';
@@ -10,11 +10,12 @@ import { blobData, LINK } from '../registry/layout.js';
 import type { Digest } from '../registry/digest.js';
 import { LINK_BUFFER, parseLink } from '../registry/link.js';
 import type { StoreRoot } from '../scan/root.js';
+import { split } from './hand.js';
 import type { Hand } from './hand.js';
 import { phasesOf } from './phases.js';
 
 /** A put-back link with what it was on, so that the bundle tells what is in it. */
-type NotedLink = LinkAction & { readonly manifest?: string };
+type Noted = (LinkAction & { readonly manifest?: string }) | AttributesAction;
 
 /** Order of putting back: manifests, then histories, then the tags that lead to them. */
 const ORDER: readonly LinkAction['place'][] = ['layer', 'revision', 'tag-index', 'tag'];
@@ -25,24 +26,24 @@ export function undoPolicy(header: PlanHeader): string {
 }
 
 /**
- * Writes, and makes durable, a plan that puts back every link that a sweep of links alone
- * will remove: where it is, what it holds, its mode, owner and time, and the text of the
- * manifests for the record. What is already gone cannot be noted.
+ * Writes, and makes durable, a plan that puts back every link that a sweep of links alone or a
+ * repair will remove or change: where it is, what it holds, its mode, owner and time, and the
+ * text of the manifests for the record. What is already gone cannot be noted.
  */
 export function writeUndo(
   file: OutFile,
   hand: Hand,
   fs: ReadFs,
   root: StoreRoot,
-  plan: Plan,
+  { plan, linksOnly }: { readonly plan: Plan; readonly linksOnly: boolean },
 ): void {
-  const links: NotedLink[] = [];
+  const links: Noted[] = [];
   const buffer = new Uint8Array(MANIFEST_LIMIT);
   const textOf = (digest: Digest): string | undefined => manifestText(fs, root, digest, buffer);
-  for (const { actions } of phasesOf(plan.actions, true)) {
+  for (const { actions } of phasesOf(plan.actions, linksOnly)) {
     for (const action of actions) links.push(...noteLinks(action, hand, textOf));
   }
-  links.sort((a, b) => ORDER.indexOf(a.place) - ORDER.indexOf(b.place));
+  links.sort((a, b) => orderOf(a) - orderOf(b));
   const header: PlanHeader = {
     kind: 'header',
     format: PLAN_FORMAT,
@@ -65,11 +66,17 @@ export function writeUndo(
   }
 }
 
+function orderOf(noted: Noted): number {
+  return noted.kind === 'attributes' ? ORDER.length : ORDER.indexOf(noted.place);
+}
+
 function noteLinks(
   action: Action,
   hand: Hand,
   textOf: (digest: Digest) => string | undefined,
-): NotedLink[] {
+): Noted[] {
+  if (action.kind === 'link') return noteMended(action, hand);
+  if (action.kind === 'attributes') return noteAttributes(action, hand);
   const places: [LinkAction['place'], Digest][] = [];
   if (action.kind === 'tag') {
     places.push(['tag', action.digest]);
@@ -78,6 +85,8 @@ function noteLinks(
     places.push(['revision', action.digest]);
   } else if (action.kind === 'tag-index') {
     places.push(['tag-index', action.digest]);
+  } else if (action.kind === 'layer-link') {
+    places.push(['layer', action.digest]);
   }
   const tag = action.kind === 'tag' || action.kind === 'tag-index' ? action.tag : undefined;
   return places.flatMap(([place, digest]) => {
@@ -87,6 +96,34 @@ function noteLinks(
     const manifest = place === 'revision' ? textOf(digest) : undefined;
     return [manifest === undefined ? noted : { ...noted, manifest }];
   });
+}
+
+/** What a link is before it is put right. One that is right already is none of this run's. */
+function noteMended(action: LinkAction, hand: Hand): Noted[] {
+  const directory = hand.directory(linkDirectory(action));
+  const stat = directory?.stat(LINK);
+  const bytes = directory?.read(LINK, LINK_BUFFER);
+  const { replaces: _replaces, exact: put, removes: _removes, ...place } = action;
+  const made = put ?? Buffer.from(action.content, 'latin1').toString('base64');
+  if (stat === undefined || bytes === undefined) {
+    return action.removes === true ? [] : [{ ...place, replaces: made, removes: true }];
+  }
+  const before = Buffer.from(bytes).toString('base64');
+  if (action.removes !== true && before === made) return [];
+  const { mode, uid, gid, mtimeMs } = stat;
+  const was = { mode: mode & 0o7777, uid, gid, mtimeMs };
+  return [
+    { ...place, ...was, exact: before, ...(action.removes === true ? {} : { replaces: made }) },
+  ];
+}
+
+function noteAttributes(action: AttributesAction, hand: Hand): Noted[] {
+  const [parent, name] = split(action.path);
+  const stat = hand.directory(parent)?.stat(name);
+  if (stat === undefined) return [];
+  const now = { mode: stat.mode & 0o7777, uid: stat.uid, gid: stat.gid };
+  const { mode, uid, gid } = action;
+  return [{ kind: 'attributes', path: action.path, ...now, was: { mode, uid, gid } }];
 }
 
 interface Place {
@@ -106,7 +143,17 @@ function note(hand: Hand, at: Place): LinkAction | undefined {
   // A link that says nothing is put back as its directory says, which mends it.
   const digest = 'digest' in content ? content.digest : at.digest;
   const { mode, uid, gid, mtimeMs } = stat;
-  return { ...bare, content: digest, mode: mode & 0o7777, uid, gid, mtimeMs } as LinkAction;
+  // Of a layer without its blob the link itself is all there is to put back.
+  const exact = at.place === 'layer' ? { exact: Buffer.from(bytes).toString('base64') } : {};
+  return {
+    ...bare,
+    content: digest,
+    ...exact,
+    mode: mode & 0o7777,
+    uid,
+    gid,
+    mtimeMs,
+  } as LinkAction;
 }
 
 const MANIFEST_LIMIT = 4 * 1024 * 1024;

@@ -1,7 +1,10 @@
+import { Bits } from '../graph/lists.js';
 import { listResolving } from '../graph/resolve.js';
 import type { StoreIndex } from '../graph/store-index.js';
 import type { Action } from '../plan/action.js';
 import type { Survey } from '../plan/derive.js';
+import { digestOf } from '../registry/digest.js';
+import type { Digest } from '../registry/digest.js';
 import { countLayerLinks } from '../plan/survivors.js';
 import type { LayerLinkCount } from '../plan/survivors.js';
 
@@ -18,17 +21,39 @@ export interface Verification {
 export interface Offer {
   readonly resolving: ReadonlySet<string>;
   readonly layerLinks: ReadonlyMap<string, LayerLinkCount>;
+  /** What could not be read. */
+  readonly blind: readonly string[];
 }
 
-/** What is on offer, but for the layer links that a plan drops. */
-export function offerOf(index: StoreIndex, actions: readonly Action[]): Offer {
-  return { resolving: listResolving(index), layerLinks: countLayerLinks(index, actions) };
+/** What is on offer, but for the layer links that a plan drops, and what damaged data offers. */
+export function offerOf(
+  index: StoreIndex,
+  actions: readonly Action[],
+  blind: readonly string[] = [],
+): Offer {
+  const damaged = new Bits(index.digests.size);
+  for (const action of actions) {
+    const removed = removedDigest(action);
+    const digest = removed === undefined ? undefined : index.digests.find(removed);
+    if (digest !== undefined) damaged.add(digest);
+  }
+  const resolving = listResolving(index, damaged);
+  return { resolving, layerLinks: countLayerLinks(index, actions), blind };
+}
+
+/** The blob whose data or empty directory a repair removes. */
+function removedDigest(action: Action): Digest | undefined {
+  if (action.kind === 'corrupt-blob') return action.digest;
+  if (action.kind !== 'empty-directory') return undefined;
+  const match = /^blobs\/([^/]+)\/[^/]+\/([^/]+)$/.exec(action.path);
+  return match === null ? undefined : digestOf(match[1] ?? '', match[2] ?? '');
 }
 
 /** Holds what a store offers after a sweep against what it did before, but for what the plan drops. */
 export function verify(before: Offer, after: Survey, actions: readonly Action[]): Verification {
   const kept = keptOf(before, actions);
-  const [unseen] = after.blind;
+  // What could not be read before either, a repair does not make readable.
+  const unseen = after.blind.find((why) => !before.blind.includes(why));
   if (unseen !== undefined) return { checked: kept.length, lost: [], unseen };
   const now = offerOf(after.index, actions);
   const lost = kept.filter((name) => !now.resolving.has(name));
@@ -43,12 +68,19 @@ export function verify(before: Offer, after: Survey, actions: readonly Action[])
 
 function keptOf({ resolving }: Offer, actions: readonly Action[]): string[] {
   const dropped = new Set<string>();
+  const undone = new Set<string>();
   for (const action of actions) {
+    if (action.kind === 'link' && (action.removes === true || action.exact !== undefined)) {
+      // The undo of a repair breaks what it mended: nothing of its repository was promised.
+      undone.add(action.repository);
+    }
     if (action.kind === 'tag') {
       dropped.add(`${action.repository}:${action.tag} ${action.digest}`);
     } else if (action.kind === 'revision') {
       dropped.add(`${action.repository}@${action.digest}`);
     }
   }
-  return [...resolving].filter((name) => !dropped.has(name));
+  const isUndone = (name: string): boolean =>
+    undone.size > 0 && undone.has(name.replace(/[@:].*$/s, ''));
+  return [...resolving].filter((name) => !dropped.has(name) && !isUndone(name));
 }

@@ -1,5 +1,6 @@
 /** Plans and sweeps in this process, for tests that do many: the command line only adds flags and text. */
 import nodeFs from 'node:fs';
+import type { OutFile } from '../../src/fs/out-fs.ts';
 import { makeReadFs } from '../../src/fs/node-fs.ts';
 import { PLAN_FORMAT, planLines } from '../../src/plan/plan-file.ts';
 import { parsePlan } from '../../src/plan/read-plan.ts';
@@ -44,7 +45,11 @@ export async function planInProcess(
   return { plan: parsePlan(text, 'plan'), blind: survey.blind.length > 0 };
 }
 
-export async function sweepInProcess(root: string, toDo: Plan): Promise<SweepResult> {
+export async function sweepInProcess(
+  root: string,
+  toDo: Plan,
+  undo?: () => OutFile,
+): Promise<SweepResult> {
   const fs = makeReadFs();
   const found = await openRoot(fs, root, { env: {}, allowMounts: [] });
   const runner = new Runner({ fs, threads: 0 });
@@ -57,7 +62,7 @@ export async function sweepInProcess(root: string, toDo: Plan): Promise<SweepRes
     devices: [],
     threads: 1,
     linksOnly: false,
-    undo: undefined,
+    undo,
     stop: new Int32Array(new SharedArrayBuffer(4)),
     assertStopped: () => Promise.resolve(),
     confirm: () => Promise.resolve(true),

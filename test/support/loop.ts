@@ -9,6 +9,8 @@ import {
   openSync,
   rmSync,
   statfsSync,
+  statSync,
+  truncateSync,
   writeSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -20,6 +22,8 @@ export const FILE_SYSTEMS = ['ext4', 'xfs', 'btrfs'] as const;
 export type FileSystem = (typeof FILE_SYSTEMS)[number];
 
 const MIB = 1024 * 1024;
+
+const FILLERS = [MIB, 65536, 4096, 512, 1];
 
 /** As small as their own makers allow, and without blocks that only root may have. */
 const MAKE: Readonly<
@@ -89,7 +93,17 @@ export class LoopMount {
 
   /** What was not written out is lost; then it is mounted again, and recovers. */
   losePower(): void {
+    this.cutPower();
+    this.restorePower();
+  }
+
+  /** Every write fails from now on, and what was not written out is lost. */
+  cutPower(): void {
     run('xfs_io', '-x', '-c', 'shutdown', this.point);
+  }
+
+  /** Mounts it again, when nobody uses it any more; it recovers. */
+  restorePower(): void {
     run('umount', this.point);
     waitForRelease(this.#device);
     this.#mount();
@@ -106,10 +120,23 @@ export class LoopMount {
 
   /** Fills it to the last block, in ever smaller files. */
   fill(): void {
-    for (const size of [MIB, 65536, 4096, 512, 1]) {
+    for (const size of FILLERS) {
       fillFile(join(this.point, `filler-${size}`), size);
       this.sync();
     }
+  }
+
+  /** Gives back some blocks of 4 KiB of what `fill` took. */
+  giveBack(blocks: number): void {
+    const filler = join(this.point, `filler-${MIB}`);
+    truncateSync(filler, Math.max(0, statSync(filler).size - 4096 * blocks));
+    this.sync();
+  }
+
+  /** Removes what `fill` has made. */
+  empty(): void {
+    for (const size of FILLERS) rmSync(join(this.point, `filler-${size}`), { force: true });
+    this.sync();
   }
 
   remove(): void {

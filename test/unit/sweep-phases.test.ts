@@ -32,6 +32,15 @@ const actions: Record<string, Action> = {
     gid: 0,
     mtimeMs: 0,
   },
+  attributes: {
+    kind: 'attributes',
+    path: 'repositories/a',
+    mode: 0o755,
+    uid: 0,
+    gid: 0,
+    was: { mode: 0, uid: 0, gid: 0 },
+  },
+  corrupt: { kind: 'corrupt-blob', digest: digest('corrupt'), bytes: 1 },
 };
 const all = Object.values(actions);
 const [
@@ -47,7 +56,11 @@ const [
   empty,
   repository,
   link,
+  attributes,
+  corrupt,
 ] = all as [
+  Action,
+  Action,
   Action,
   Action,
   Action,
@@ -66,7 +79,8 @@ describe('the phases of a sweep', () => {
   test('come in the order that leaves no tag without its manifest, and no manifest without its blobs', () => {
     expect(phasesOf(all, false)).toEqual([
       { name: 'uploads', actions: [upload, temp] },
-      { name: 'links put back', actions: [link] },
+      { name: 'links put back', actions: [link, attributes] },
+      { name: 'damaged data', actions: [corrupt] },
       { name: 'tags', actions: [tag] },
       { name: 'manifests', actions: [revision, history] },
       { name: 'blobs', actions: [blob] },
@@ -88,7 +102,7 @@ describe('the phases of a sweep', () => {
 
   test('of links alone are those of links that an undo can put back', () => {
     expect(phasesOf(all, true)).toEqual([
-      { name: 'links put back', actions: [link] },
+      { name: 'links put back', actions: [link, attributes] },
       { name: 'tags', actions: [tag] },
       { name: 'manifests', actions: [revision, history] },
     ]);

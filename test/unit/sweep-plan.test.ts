@@ -38,6 +38,8 @@ const link = {
   gid: 0,
 } as const;
 
+const owner = { mode: 0o644, uid: 1000, gid: 0 } as const;
+
 /** One of each kind, and each form that a kind has. */
 const ONE_OF_EACH: readonly Action[] = [
   {
@@ -71,6 +73,19 @@ const ONE_OF_EACH: readonly Action[] = [
   { ...link, place: 'layer', mtimeMs: 0 },
   { ...link, place: 'tag', tag: 'v1', mtimeMs: -1 },
   { ...link, place: 'tag-index', tag: 'v1', content: d512, mtimeMs: 0 },
+  { ...link, place: 'tag', tag: 'v1', mtimeMs: 0, replaces: '' },
+  { ...link, place: 'layer', mtimeMs: 0, replaces: 'c2hhMjU2', exact: '', removes: true },
+  { kind: 'corrupt-blob', digest: d, bytes: 7 },
+  ...[
+    `blobs/sha256/${hex.slice(0, 2)}`,
+    `blobs/sha256/${hex.slice(0, 2)}/${hex}/data`,
+    'repositories/a/b',
+    'repositories/a/b/_manifests/revisions/sha256',
+    `repositories/a/b/_layers/sha256/${hex}/link`,
+    'repositories/a/b/_manifests/tags/v1',
+    'repositories/a/b/_manifests/tags/v1/current/link',
+    `repositories/a/b/_manifests/tags/v1/index/sha256/${hex}/link`,
+  ].map((path) => ({ kind: 'attributes' as const, path, ...owner, was: { ...owner, mode: 0 } })),
 ];
 
 /** The text of a plan, with a trailer that fits whatever the lines say. */
@@ -116,6 +131,8 @@ describe('a plan file', () => {
       'empty-directory': true,
       repository: true,
       link: true,
+      'corrupt-blob': true,
+      attributes: true,
     };
     expect(new Set(ONE_OF_EACH.map(({ kind }) => kind))).toEqual(new Set(Object.keys(kinds)));
   });
@@ -130,7 +147,9 @@ describe('a plan file', () => {
       [...planLines(silent, actions, 12)].join('');
     for (const action of ONE_OF_EACH) {
       const expected =
-        action.kind === 'link' ? 'taken' : expect.stringContaining('what is to stay');
+        action.kind === 'link' || action.kind === 'attributes'
+          ? 'taken'
+          : expect.stringContaining('what is to stay');
       expect(refusal(textOf([action]))).toEqual(expected);
     }
     const odd = [...planLines({ ...header, survivors: 7 as never }, [], 0)].join('');
@@ -274,6 +293,10 @@ const BAD: Readonly<Record<string, readonly unknown[]>> = {
   uid: [undefined, -1, '0', 1.5],
   gid: [undefined, -1, '0', 1.5],
   mtimeMs: [undefined, '1', null],
+  replaces: [7, 'not base64', '====', 'A'.repeat(344)],
+  exact: [7, null, '../x', 'A'.repeat(344)],
+  removes: [false, 'true', 1],
+  was: [undefined, 7, [], {}, { ...owner, mode: 0o10000 }, { ...owner, uid: -1 }],
 };
 
 const BAD_DIRECTORIES = [
@@ -302,6 +325,24 @@ const BAD_PATHS: Readonly<Record<string, readonly unknown[]>> = {
     `repositories/../a/_manifests/tags/v1/current/link.${uuid}.tmp`,
     `repositories/a/_manifests/tags/../current/link.${uuid}.tmp`,
     `repositories/a/_manifests/tags/v1/current/link`,
+  ],
+  attributes: [
+    undefined,
+    '',
+    '.',
+    'blobs',
+    'blobs/sha256',
+    'repositories',
+    'repositories/..',
+    'repositories/a/../b',
+    'repositories/a/_x',
+    `repositories/a/_uploads/${uuid}`,
+    `repositories/a/_layers/sha256/${hex}x/link`,
+    'repositories/a/_manifests/tags/../current/link',
+    'repositories/a/_manifests/tags/v1/index/md5',
+    `blobs/sha256/00/${hex}/data`,
+    `blobs/sha256/${hex.slice(0, 2)}/${hex}/../data`,
+    '/etc/passwd',
   ],
   'empty-directory': [
     undefined,

@@ -1,0 +1,187 @@
+import { createHash } from 'node:crypto';
+import { checkStore } from '../check/check.js';
+import type { CheckReport } from '../check/check.js';
+import { ALLOWANCES } from '../check/finding.js';
+import type { Allowance } from '../check/finding.js';
+import type { HashOptions } from '../check/hash-pass.js';
+import { mendOf } from '../check/mend.js';
+import type { Mend } from '../check/mend.js';
+import { displayName } from '../fs/bytes.js';
+import { AppError } from '../fs/errors.js';
+import { openState } from '../fs/state-fs.js';
+import { PLAN_FORMAT, planLines } from '../plan/plan-file.js';
+import type { PlanHeader } from '../plan/plan-file.js';
+import { survivorsOf } from '../plan/survivors.js';
+import { renderCheckJson, shoppingCsv } from '../report/check-json.js';
+import { renderCheck } from '../report/check-text.js';
+import { formatBytes } from '../report/format.js';
+import { makeStyle, wantsColor } from '../report/style.js';
+import type { ColorChoice } from '../report/style.js';
+import { describeProcess, lookForRegistry } from '../sweep/quiescence.js';
+import { EXIT } from './exit.js';
+import { print, reportWidth, writeLines } from './output.js';
+import { openSession, runInSession } from './session.js';
+import type { Session, SessionFlags } from './session.js';
+import { parseDuration } from './values.js';
+import { readVersion } from './version.js';
+
+export interface CheckFlags extends SessionFlags {
+  readonly hash?: boolean;
+  readonly resume?: boolean;
+  readonly maxDuration?: string;
+  readonly newestFirst?: boolean;
+  readonly output?: string;
+  readonly csv?: string;
+  readonly shoppingList?: boolean;
+  readonly allow?: readonly string[];
+  readonly stateDir?: string;
+  readonly registryStopped?: boolean;
+  readonly all?: boolean;
+  readonly color: ColorChoice;
+}
+
+/** Finds what is broken, and writes a plan that mends. Returns the exit code. */
+export async function runCheck(argument: string | undefined, flags: CheckFlags): Promise<number> {
+  const started = performance.now();
+  const deadlineMs = readDeadline(flags);
+  return await runInSession(await openSession(argument, flags), async (session) => {
+    const { scan, root } = session;
+    const hash = flags.hash === true ? hashOptions(session, flags, deadlineMs) : undefined;
+    const report = await checkStore({ scan, root, nowMs: Date.now(), hash });
+    session.progress.stop();
+    const allowed = new Set(ALLOWANCES.filter((what) => flags.allow?.includes(what) === true));
+    const mend = mendOf(report.findings, allowed);
+    if (flags.output !== undefined) writeMend(flags, session, report, mend, [...allowed]);
+    if (flags.csv !== undefined) writeCsv(flags.csv, session, report);
+    const warnings = await warningsOf(session, flags);
+    printReport(session, flags, report, mend, {
+      warnings,
+      seconds: (performance.now() - started) / 1000,
+    });
+    return exitCodeOf(report);
+  });
+}
+
+function exitCodeOf({ findings, hash }: CheckReport): number {
+  if (findings.some(({ severity }) => severity !== 'notice')) return EXIT.refused;
+  return hash !== undefined && hash.remaining > 0 ? EXIT.stopped : EXIT.done;
+}
+
+/** When to stop, milliseconds since 1970. @throws AppError `usage` */
+function readDeadline(flags: CheckFlags): number {
+  const alone = ['resume', 'newestFirst', 'maxDuration'] as const;
+  const without = alone.find((flag) => flags[flag] !== undefined && flags.hash !== true);
+  if (without !== undefined) {
+    const name = without.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
+    throw new AppError('usage', `--${name} goes with --hash: what is read without it is little`);
+  }
+  if (flags.maxDuration === undefined) return Infinity;
+  return Date.now() + parseDuration(flags.maxDuration, '--max-duration');
+}
+
+function hashOptions(session: Session, flags: CheckFlags, deadlineMs: number): HashOptions {
+  const { root, progress } = session;
+  const fs = openState(root.root, root.dev, flags.stateDir, process.env);
+  const started = performance.now();
+  return {
+    deadlineMs,
+    newestFirst: flags.newestFirst === true,
+    resume: flags.resume === true,
+    state: fs === undefined ? undefined : { fs, name: `check-${root.dev}-${root.ino}.txt` },
+    onProgress(done, total) {
+      const speed = (done / (performance.now() - started)) * 1000;
+      progress.update('MiB hashed', toMiB(done), toMiB(total), `${formatBytes(speed)}/s`);
+    },
+  };
+}
+
+function toMiB(bytes: number): number {
+  return Math.ceil(bytes / (1024 * 1024));
+}
+
+function writeMend(
+  flags: CheckFlags,
+  session: Session,
+  { survey }: CheckReport,
+  { actions, counts, bytes }: Mend,
+  allowed: readonly Allowance[],
+): void {
+  const { root } = session;
+  const words = ['mend', ...allowed.map((what) => `--allow ${what}`)].join(' ');
+  const header: PlanHeader = {
+    kind: 'header',
+    format: PLAN_FORMAT,
+    tool: `regsweep ${readVersion()}`,
+    created: new Date().toISOString(),
+    root: root.base,
+    dev: root.dev,
+    ino: String(root.ino),
+    policyHash: createHash('sha256').update(words).digest('hex'),
+    policy: words,
+    options: {
+      graceMs: 0,
+      uploadsOlderThanMs: 0,
+      orphansOnly: false,
+      writeOff: flags.writeOff,
+      allowMounts: flags.allowMount,
+    },
+    counts,
+    survivors: survivorsOf(survey.index, actions),
+  };
+  const lines = planLines(header, actions, bytes);
+  if (flags.output !== '-') writeLines(root, flags.output as string, lines);
+  else for (const line of lines) print(1, line);
+}
+
+function writeCsv(file: string, { root }: Session, { shopping }: CheckReport): void {
+  const lines = shoppingCsv(shopping);
+  if (file !== '-') writeLines(root, file, lines);
+  else for (const line of lines) print(1, line);
+}
+
+async function warningsOf({ fs, root }: Session, flags: CheckFlags): Promise<string[]> {
+  if (flags.registryStopped === true) return [];
+  const { processes } = await lookForRegistry(fs, root);
+  return processes.map((found) => `${describeProcess(found)}; what it is writing may look broken`);
+}
+
+function printReport(
+  session: Session,
+  flags: CheckFlags,
+  report: CheckReport,
+  mend: Mend,
+  { warnings, seconds }: { readonly warnings: readonly string[]; readonly seconds: number },
+): void {
+  // With the plan or the list on standard output, the report makes way.
+  const out = flags.output === '-' || flags.csv === '-' ? 2 : 1;
+  if (flags.json === true) {
+    const root = displayName(session.root.root);
+    print(out, renderCheckJson(report, { root, mend, warnings, seconds }));
+    return;
+  }
+  if (flags.quiet === true) return;
+  const terminal = out === 1 ? process.stdout.isTTY : process.stderr.isTTY;
+  const style = makeStyle(wantsColor(flags.color, terminal, process.env));
+  const context = {
+    root: session.shownAs,
+    flags: againFlags(flags),
+    mend,
+    planFile: flags.output === '-' ? undefined : flags.output,
+    warnings,
+    seconds,
+    width: reportWidth(process.env),
+    all: flags.all === true,
+    shoppingList: flags.shoppingList === true,
+  };
+  print(out, `${renderCheck(report, context, style).join('\n')}\n`);
+}
+
+/** The flags that decide what is found and mended, as they are to be typed again. */
+function againFlags(flags: CheckFlags): string[] {
+  return [
+    ...(flags.hash === true ? ['--hash'] : []),
+    ...(flags.allow ?? []).flatMap((what) => ['--allow', what]),
+    ...flags.writeOff.flatMap((path) => ['--write-off', path]),
+    ...flags.allowMount.flatMap((path) => ['--allow-mount', path]),
+  ];
+}

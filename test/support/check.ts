@@ -1,0 +1,96 @@
+/** Checks a store in this process, as the command does. */
+import nodeFs from 'node:fs';
+import { checkStore } from '../../src/check/check.ts';
+import type { CheckReport } from '../../src/check/check.ts';
+import { brokenText } from '../../src/check/finding.ts';
+import type { Allowance } from '../../src/check/finding.ts';
+import type { HashOptions } from '../../src/check/hash-pass.ts';
+import { mendOf } from '../../src/check/mend.ts';
+import { makeReadFs } from '../../src/fs/node-fs.ts';
+import { PLAN_FORMAT, planLines } from '../../src/plan/plan-file.ts';
+import { parsePlan } from '../../src/plan/read-plan.ts';
+import type { Plan } from '../../src/plan/read-plan.ts';
+import { survivorsOf } from '../../src/plan/survivors.ts';
+import { openRoot } from '../../src/scan/root.ts';
+import { Runner } from '../../src/scan/runner.ts';
+import type { FsLike } from './store.ts';
+import { asNodeFs } from './survey.ts';
+
+export interface CheckTestOptions {
+  /** Reads every blob. */
+  readonly hash?: boolean | Partial<HashOptions>;
+  readonly now?: number;
+}
+
+export async function check(
+  fs: FsLike,
+  root: string,
+  { hash = false, now = Date.now() }: CheckTestOptions = {},
+): Promise<CheckReport> {
+  const read = makeReadFs(fs === nodeFs ? nodeFs : asNodeFs(fs));
+  const found = await openRoot(read, root, { env: {}, allowMounts: [] });
+  const runner = new Runner({ fs: read, threads: 0 });
+  const scan = { base: found.base, fs: read, runner, writeOff: [], tagTimes: true };
+  const all: HashOptions = {
+    deadlineMs: Infinity,
+    newestFirst: false,
+    state: undefined,
+    resume: false,
+    onProgress: () => undefined,
+    ...(typeof hash === 'object' ? hash : {}),
+  };
+  return await checkStore({
+    scan,
+    root: found,
+    nowMs: now,
+    hash: hash === false ? undefined : all,
+  });
+}
+
+/** `code path` of each finding that is no notice, sorted. */
+export function damageIn({ findings }: CheckReport): string[] {
+  return namesOf(findings.filter(({ severity }) => severity !== 'notice'));
+}
+
+/** `code path` of each finding, sorted. */
+export function namesOf(findings: CheckReport['findings']): string[] {
+  return findings.map(({ code, path }) => `${code} ${path}`).sort();
+}
+
+/** What findings of a code break. */
+export function breaksOf({ findings }: CheckReport, code: string): string[] {
+  const found = findings.filter((finding) => finding.code === code);
+  return [...new Set(found.flatMap(({ breaks }) => breaks.map(brokenText)))].sort();
+}
+
+/** The plan that mends, through its file's text, as a sweep would be given it. */
+export function mendPlan(
+  root: string,
+  report: CheckReport,
+  allowed: readonly Allowance[] = [],
+): Plan {
+  const { actions, counts, bytes } = mendOf(report.findings, new Set(allowed));
+  const base = nodeFs.realpathSync(`${root}/docker/registry/v2`);
+  const { dev, ino } = nodeFs.statSync(base, { bigint: true });
+  const header = {
+    kind: 'header',
+    format: PLAN_FORMAT,
+    tool: 'regsweep test',
+    created: new Date().toISOString(),
+    root: base,
+    dev: Number(dev),
+    ino: String(ino),
+    policyHash: '',
+    policy: 'mend',
+    options: {
+      graceMs: 0,
+      uploadsOlderThanMs: 0,
+      orphansOnly: false,
+      writeOff: [],
+      allowMounts: [],
+    },
+    counts,
+    survivors: survivorsOf(report.survey.index, actions),
+  } as const;
+  return parsePlan([...planLines(header, actions, bytes)].join(''), 'plan');
+}
