@@ -8,8 +8,12 @@ import type { DetailFacts, DetailShard } from './detail-shard.js';
 import type { BlobFacts, ManifestFacts, RepositoryFacts } from './facts.js';
 import { readManifests } from './manifest-shard.js';
 import type { ManifestShard } from './manifest-shard.js';
+import { readPortraits } from './portrait-shard.js';
+import type { PortraitFacts, PortraitShard } from './portrait-shard.js';
 import { readRepositories } from './repository-shard.js';
 import type { RepositoryShard } from './repository-shard.js';
+import { readUsage } from './usage-shard.js';
+import type { UsageFacts, UsageShard } from './usage-shard.js';
 
 /** The kinds of shard, what each is given and what it returns. */
 export interface Tasks {
@@ -18,6 +22,8 @@ export interface Tasks {
   readonly manifests: { readonly shard: ManifestShard; readonly facts: ManifestFacts };
   readonly details: { readonly shard: DetailShard; readonly facts: DetailFacts };
   readonly created: { readonly shard: CreatedShard; readonly facts: CreatedFacts };
+  readonly portraits: { readonly shard: PortraitShard; readonly facts: PortraitFacts };
+  readonly usage: { readonly shard: UsageShard; readonly facts: UsageFacts };
 }
 
 export type TaskName = keyof Tasks;
@@ -33,6 +39,8 @@ const HANDLERS: Handlers = {
   manifests: readManifests,
   details: readDetails,
   created: readCreated,
+  portraits: readPortraits,
+  usage: readUsage,
 };
 
 export function runTask<K extends TaskName>(
