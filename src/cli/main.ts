@@ -3,6 +3,7 @@ import { AppError } from '../fs/errors.js';
 import { escapeText } from '../report/escape.js';
 import { EXIT, EXIT_OF } from './exit.js';
 import { print } from './output.js';
+import type { AnalyzeFlags } from './analyze-command.js';
 import type { PlanFlags } from './plan-command.js';
 import type { ExplainFlags } from './policy-command.js';
 import type { SweepFlags } from './sweep-command.js';
@@ -41,6 +42,7 @@ function makeProgram(state: { code: number }): Command {
     .exitOverride();
   addPlan(program, state);
   addSweep(program, state);
+  addAnalyze(program, state);
   addPolicy(program, state);
   return program;
 }
@@ -101,6 +103,33 @@ function addSweep(program: Command, state: { code: number }): void {
   addCommon(sweep).action(async (plan: string, flags: SweepFlags) => {
     const { runSweepCommand } = await import('./sweep-command.js');
     state.code = await runSweepCommand(plan, flags);
+  });
+}
+
+function addAnalyze(program: Command, state: { code: number }): void {
+  const analyze = program
+    .command('analyze')
+    .description('where the space is, and whose; changes nothing')
+    .argument('[root]', 'rootdirectory, docker/registry/v2 or config.yml')
+    .option('--stat', 'measure every file, as du does, instead of going by descriptors')
+    .option('--depth <n>', 'namespaces of so many parts instead of repositories')
+    .addOption(
+      new Option('--sort <column>', 'largest first by it')
+        .choices(['size', 'unique', 'shared', 'alone', 'tags', 'name'])
+        .default('size'),
+    )
+    .addOption(list('--repository <pattern>', 'only these repositories (shop/**)'))
+    .option('--top <n>', 'rows a table (default: 10)')
+    .option('--all', 'every row of every table')
+    .option('--csv <file>', 'write a row a repository or namespace; - for stdout')
+    .option('--html <file>', 'write a page to look at; - for stdout')
+    .option('--grace <duration>', 'count younger untagged manifests as in use', '1h')
+    .option('--now <time>', 'reckon ages from this time instead of the clock')
+    .option('--write-off <path>', 'give up an unreadable path', collect, [])
+    .option('--allow-mount <path>', 'a mount below the store that belongs to it', collect, []);
+  addCommon(analyze).action(async (root: string | undefined, flags: AnalyzeFlags) => {
+    const { runAnalyze } = await import('./analyze-command.js');
+    state.code = await runAnalyze(root, flags);
   });
 }
 

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { makeOutFs } from '../fs/out-fs.js';
 import { actionsOf } from '../plan/actions.js';
 import { PLAN_FORMAT, planLines } from '../plan/plan-file.js';
 import type { PlanHeader } from '../plan/plan-file.js';
@@ -8,6 +7,7 @@ import { tagRows } from '../plan/tag-rows.js';
 import type { ColorChoice } from '../report/style.js';
 import type { StoreRoot } from '../scan/root.js';
 import { EXIT } from './exit.js';
+import { writeOut } from './out-lines.js';
 import { print } from './output.js';
 import { makePlan } from './plan-maker.js';
 import type { MadePlan, PlanSettings } from './plan-maker.js';
@@ -65,23 +65,9 @@ async function readSettings(flags: PlanFlags): Promise<PlanSettings> {
   };
 }
 
-/** Writes a file of lines, whole or not at all. */
-function writeLines(root: StoreRoot, file: string, lines: Iterable<string>): void {
-  const out = makeOutFs(root.root).create(file);
-  try {
-    for (const line of lines) out.write(line);
-    out.finish();
-  } catch (error) {
-    out.discard();
-    throw error;
-  }
-}
-
 async function writeCsv(file: string, root: StoreRoot, made: MadePlan): Promise<void> {
   const { tagsCsv } = await import('../report/csv.js');
-  const lines = tagsCsv(tagRows(made.survey, made.outcome));
-  if (file !== '-') writeLines(root, file, lines);
-  else for (const line of lines) print(1, line);
+  writeOut(root.root, file, tagsCsv(tagRows(made.survey, made.outcome)));
 }
 
 function writePlan(
@@ -96,11 +82,7 @@ function writePlan(
     actionsOf(survey, garbage),
     summary.freed.bytes,
   );
-  if (flags.output === '-') {
-    for (const line of lines) print(1, line);
-    return;
-  }
-  writeLines(root, flags.output as string, lines);
+  writeOut(root.root, flags.output as string, lines);
 }
 
 function headerOf(
