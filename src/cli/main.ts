@@ -8,6 +8,7 @@ import type { PlanFlags } from './plan-command.js';
 import type { ExplainFlags } from './policy-command.js';
 import type { SweepFlags } from './sweep-command.js';
 import { readVersion } from './version.js';
+import type { WhyFlags } from './why-command.js';
 
 const HELP_AFTER = `
 ROOT is the registry's rootdirectory, its docker/registry/v2, or its config.yml.
@@ -43,6 +44,7 @@ function makeProgram(state: { code: number }): Command {
   addPlan(program, state);
   addSweep(program, state);
   addAnalyze(program, state);
+  addWhy(program, state);
   addPolicy(program, state);
   return program;
 }
@@ -130,6 +132,28 @@ function addAnalyze(program: Command, state: { code: number }): void {
   addCommon(analyze).action(async (root: string | undefined, flags: AnalyzeFlags) => {
     const { runAnalyze } = await import('./analyze-command.js');
     state.code = await runAnalyze(root, flags);
+  });
+}
+
+function addWhy(program: Command, state: { code: number }): void {
+  const why = program
+    .command('why')
+    .description('every path that keeps a blob, manifest or tag alive, and what would free it')
+    .argument('<root_and_target...>', '[ROOT] sha256:..., its first digits, repository:tag')
+    .usage('[options] [root] <target>')
+    .option('--to-free', 'all that would have to go, as flags of plan')
+    .option('--policy <file>', 'under this policy: what holds it then, and by which rules')
+    .option('-m, --untagged', 'as if untagged manifests went')
+    .addOption(list('--access-log <pattern>', 'logs that tell of pulls: access.log*'))
+    .option('--grace <duration>', 'keep interrupted pushes and untagged manifests this long', '1h')
+    .option('--uploads-older-than <duration>', 'when an unfinished upload is abandoned', '168h')
+    .option('--now <time>', 'reckon ages from this time instead of the clock')
+    .option('--write-off <path>', 'give up an unreadable path', collect, [])
+    .option('--allow-mount <path>', 'a mount below the store that belongs to it', collect, [])
+    .option('--all', 'show every path');
+  addCommon(why).action(async (args: string[], flags: WhyFlags) => {
+    const { runWhy } = await import('./why-command.js');
+    state.code = await runWhy(args, flags);
   });
 }
 
