@@ -1,3 +1,4 @@
+import { Bits } from '../graph/lists.js';
 import type { StoreIndex } from '../graph/store-index.js';
 import { makeBooks } from '../insight/books.js';
 import type { Books } from '../insight/books.js';
@@ -9,6 +10,7 @@ import type { PlanDecisions } from '../policy/decisions.js';
 import { IMPLAUSIBLE_BEFORE } from '../policy/model.js';
 import { dropUntagged } from '../policy/untagged.js';
 import { KIND } from '../registry/media-type.js';
+import { BLOB } from '../scan/detail-shard.js';
 import type { Portrait } from '../scan/portrait-shard.js';
 import { NOTHING, readDetails } from '../scan/scan.js';
 import type { ScanOptions } from '../scan/scan.js';
@@ -72,28 +74,37 @@ async function measureByDescriptors(
     if (known < 0 || !liveness.blobLive.has(digest)) unknown.push(digest);
     else bytes[digest] = known;
   }
-  const { blobBytes } = await readDetails(scan, {
+  const { blobBytes, blobStates } = await readDetails(scan, {
     ...NOTHING,
     blobs: index.digests.pack(Uint32Array.from(unknown)),
   });
-  unknown.forEach((digest, i) => (bytes[digest] = blobBytes[i] as number));
-  return { bytes, allocated: undefined };
+  const hollow = new Bits(bytes.length);
+  unknown.forEach((digest, i) => {
+    bytes[digest] = blobBytes[i] as number;
+    if (blobStates[i] !== BLOB.present) hollow.add(digest);
+  });
+  return { bytes, allocated: undefined, hollow };
 }
 
 /** By digest of the index; a blob that came since the scan is left out. */
 export function measuresOf(
   index: StoreIndex,
   usage: StoreUsage,
-): { bytes: Float64Array; allocated: Float64Array } {
+): Measures & { readonly allocated: Float64Array } {
   const count = index.digests.size;
+  const hollow = new Bits(count);
+  for (let digest = 0; digest < count; digest++) {
+    if (index.present.has(digest)) hollow.add(digest);
+  }
   const bytes = new Float64Array(count);
   const allocated = new Float64Array(count);
   index.digests.idsOf(usage.digests).forEach((digest, i) => {
     if (digest >= count) return;
+    hollow.remove(digest);
     bytes[digest] = usage.bytes[i] as number;
     allocated[digest] = usage.allocated[i] as number;
   });
-  return { bytes, allocated };
+  return { bytes, allocated, hollow };
 }
 
 /** Indexes and referrers always; images only where their configs are to be read. */

@@ -1,3 +1,5 @@
+import type { Bits } from '../graph/lists.js';
+
 /** Bytes of data; allocated ones only where every file was measured. */
 export interface Amount {
   readonly bytes: number;
@@ -8,6 +10,8 @@ export interface Amount {
 export interface Measures {
   readonly bytes: Float64Array;
   readonly allocated: Float64Array | undefined;
+  /** Directories of blobs that were looked into and have no data. */
+  readonly hollow: Bits;
 }
 
 /** A sum that grows; `allocated` is meant only where it is measured. */
@@ -15,7 +19,7 @@ export class Sum {
   bytes = 0;
   allocated = 0;
 
-  addBlob({ bytes, allocated }: Measures, blob: number): void {
+  addBlob({ bytes, allocated }: Omit<Measures, 'hollow'>, blob: number): void {
     this.bytes += bytes[blob] as number;
     this.allocated += allocated?.[blob] ?? 0;
   }

@@ -28,7 +28,7 @@ export function countCauses(
   const { layers, revisions } = reverseOf(index);
   const found = new Map<Cause, number[]>();
   for (const blob of unreferenced) {
-    if (!index.present.has(blob)) continue;
+    if (!index.present.has(blob) || measures.hollow.has(blob)) continue;
     const linked = lengthOf(layers, blob) + lengthOf(revisions, blob) > 0;
     const cause = liveness.explained.has(blob) ? 'deleted' : linked ? 'interrupted' : 'unlinked';
     const blobs = found.get(cause);

@@ -47,7 +47,7 @@ export function renderAnalysis(books: Books, context: AnalyzeContext, style: Sty
   return [
     ...header(books, context, style),
     ...told(style.bad('NOT EVERYTHING COULD BE SEEN, so the figures are too small'), refused),
-    ...store(books, style),
+    ...store(books, context, style),
     ...owners(context, style),
     ...garbage(books, context, style),
     ...largest(books, context, style),
@@ -82,7 +82,7 @@ function bytesOf({ bytes, allocatedBytes }: Amount): number {
   return allocatedBytes ?? bytes;
 }
 
-function store(books: Books, style: Style): string[] {
+function store(books: Books, { width }: AnalyzeContext, style: Style): string[] {
   const row = (label: string, bytes: number, rest = ''): string =>
     `  ${label.padEnd(LABEL)}${formatBytes(bytes).padStart(BYTES)}    ${rest}`.trimEnd();
   const part = (label: string, amount: Amount, rest = ''): string[] =>
@@ -90,12 +90,12 @@ function store(books: Books, style: Style): string[] {
   const { measured, unreferenced } = books;
   const whole =
     books.room ?? books.blobs.amount.bytes + books.uploads.bytes + books.temporaries.bytes;
-  const how = measured ? 'on the disk, every file measured' : 'by descriptors (--stat measures)';
+  const how = measured ? 'every file measured' : 'as manifests say';
   return [
     '',
     style.heading(row('STORED', whole, how)),
     ...part('of one repository', books.unique),
-    ...part('shared', books.shared, `${times(books.dedupAcross)} as much if no repository shared`),
+    ...part('shared', books.shared, `${times(books.dedupAcross)} if unshared`),
     ...part("no repository's", books.unheld),
     ...part(
       'unreferenced',
@@ -107,8 +107,9 @@ function store(books: Books, style: Style): string[] {
     ...part('links, directories', books.metadata),
     ...part('other files', books.other),
     '',
-    row('DEDUPLICATION', 0).replace(/0 B$/, times(books.dedupRatio).trim().padStart(3)) +
-      '    as much if no image shared',
+    `  ${'DEDUPLICATION'.padEnd(LABEL)}${times(books.dedupRatio).padStart(BYTES)}    if images shared nothing`
+      .slice(0, width)
+      .trimEnd(),
   ];
 }
 
@@ -314,11 +315,11 @@ function months({ months: rows }: Books, { top, width }: AnalyzeContext, style: 
   return lines;
 }
 
-function closing(books: Books, { seconds }: AnalyzeContext): string[] {
-  const took = `Nothing was changed (${formatSeconds(seconds)}).`;
-  return books.measured
-    ? [`${took} Bytes are allocated ones, and add up to what du says.`]
-    : [`${took} Bytes are those of the data, as manifests tell them.`];
+function closing(books: Books, { seconds, width }: AnalyzeContext): string[] {
+  const how = books.measured
+    ? 'Bytes are allocated ones, and add up to what du says.'
+    : 'Bytes are those of the data, as manifests tell them; --stat measures every file.';
+  return wrap(`Nothing was changed (${formatSeconds(seconds)}). ${how}`, width);
 }
 
 function indented(text: string, width: number): string[] {
