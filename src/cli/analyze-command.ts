@@ -58,6 +58,10 @@ export async function runAnalyze(
       const { booksCsv } = await import('../report/csv.js');
       writeOut(session.root.root, flags.csv, booksCsv(rows));
     }
+    if (flags.html !== undefined) {
+      const { writeAnalysisPage } = await import('./html-page.js');
+      await writeAnalysisPage(session, flags.html, analysis, settings);
+    }
     const seconds = (performance.now() - started) / 1000;
     await report(session, flags, analysis, { rows, depth, top, seconds });
     return analysis.survey.blind.length > 0 ? EXIT.refused : EXIT.done;

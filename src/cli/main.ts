@@ -72,6 +72,7 @@ function addPlan(program: Command, state: { code: number }): void {
     .option('--uploads-older-than <duration>', 'drop unfinished uploads of this age', '168h')
     .option('-o, --output <file>', 'write the plan; - for standard output, the report to stderr')
     .option('--csv <file>', 'write a row a tag: what becomes of it, and why; - for stdout')
+    .option('--html <file>', 'write a page to look at and to approve by; - for stdout')
     .option('--now <time>', 'reckon ages from this time instead of the clock')
     .option(
       '--write-off <path>',
