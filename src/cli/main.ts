@@ -2,6 +2,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { AppError } from '../fs/errors.js';
 import { escapeText } from '../report/escape.js';
 import { EXIT, EXIT_OF } from './exit.js';
+import type { ExportFlags } from './export-command.js';
 import { print } from './output.js';
 import type { AnalyzeFlags } from './analyze-command.js';
 import type { PlanFlags } from './plan-command.js';
@@ -45,6 +46,7 @@ function makeProgram(state: { code: number }): Command {
   addSweep(program, state);
   addAnalyze(program, state);
   addWhy(program, state);
+  addExport(program, state);
   addPolicy(program, state);
   return program;
 }
@@ -155,6 +157,21 @@ function addWhy(program: Command, state: { code: number }): void {
   addCommon(why).action(async (args: string[], flags: WhyFlags) => {
     const { runWhy } = await import('./why-command.js');
     state.code = await runWhy(args, flags);
+  });
+}
+
+function addExport(program: Command, state: { code: number }): void {
+  const tables = program
+    .command('export')
+    .description('the facts as tables of NDJSON, for SQL')
+    .argument('<root_and_dir...>', '[ROOT] and the folder for the tables')
+    .usage('[options] [root] <dir>')
+    .option('--store <name>', 'what the tables call this store (default: its root)')
+    .option('--write-off <path>', 'give up an unreadable path', collect, [])
+    .option('--allow-mount <path>', 'a mount below the store that belongs to it', collect, []);
+  addCommon(tables).action(async (args: string[], flags: ExportFlags) => {
+    const { runExport } = await import('./export-command.js');
+    state.code = await runExport(args, flags);
   });
 }
 

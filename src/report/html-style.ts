@@ -75,7 +75,8 @@ th[aria-sort='ascending'] button::after { content: ' \\2191'; } th[aria-sort='de
 .pill { border-radius: 4px; padding: 1px 7px; white-space: nowrap; color: var(--cell-text); background: var(--kept); }
 .pill.drop, .pill.dropped, .pill.garbage { background: var(--dropped); } .pill.protect { background: var(--shared); }
 .pill.damage, .pill.blind { background: var(--damaged); } .pill.notice { background: var(--line); color: var(--text); }
-.more { margin-top: 8px; }
+.pages { margin-top: 8px; }
+button:disabled { color: var(--soft); cursor: default; }
 .hidden { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 footer { color: var(--soft); font-size: 13px; padding-bottom: 30px; }
 @media print {
@@ -83,7 +84,7 @@ footer { color: var(--soft); font-size: 13px; padding-bottom: 30px; }
     --kept: #c4d9ec; --shared: #cfe6d8; --dropped: #f6d3ba; --damaged: #eba9b1; --hatch: #6b3a16; }
   section, .tiles div { break-inside: avoid-page; }
   section.long { break-inside: auto; }
-  .bar, .more, #crumbs { display: none; }
+  .bar, .pages, #crumbs { display: none; }
   .scroll { overflow: visible; }
   tr { break-inside: avoid; }
 }

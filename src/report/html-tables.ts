@@ -5,6 +5,7 @@ import type { LargestRow } from '../insight/causes.js';
 import type { TagShares } from '../insight/tag-shares.js';
 import type { RepositoryRow } from '../plan/summary.js';
 import type { TagRow } from '../plan/tag-rows.js';
+import { compareText } from '../policy/natural.js';
 import type { Finding } from '../registry/finding.js';
 import { escapeName, escapeText } from './escape.js';
 import { shortenHex } from './format.js';
@@ -16,15 +17,14 @@ export function textColumn(
   texts: readonly string[],
   kind: 'text' | 'code' | 'state' = 'text',
 ): ColumnData {
-  const places = new Map<string, number>();
-  for (const text of texts) if (!places.has(text)) places.set(text, places.size);
-  if (places.size * 2 > texts.length) return { title, kind, values: texts };
-  return {
-    title,
-    kind,
-    words: [...places.keys()],
-    values: texts.map((text) => places.get(text) as number),
-  };
+  const words = [...new Set(texts)].sort(compareText);
+  const ranks = new Map(words.map((word, rank) => [word, rank]));
+  const values = texts.map((text) => ranks.get(text) as number);
+  if (words.length * 2 <= texts.length) return { title, kind, words, values };
+  // Digits of a digest are in no order that anybody would look for.
+  return kind === 'code'
+    ? { title, kind, values: texts }
+    : { title, kind, values: texts, ranks: values };
 }
 
 /** A column of numbers; undefined where there is none. */

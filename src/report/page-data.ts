@@ -34,7 +34,9 @@ export interface ColumnData {
   readonly title: string;
   /** `day`: days since 1970. */
   readonly kind: 'text' | 'code' | 'count' | 'bytes' | 'day' | 'state';
-  /** Where there are words, values are places among them. */
+  /** Where there are words, values are places among them; words are in their order. */
   readonly words?: readonly string[];
+  /** Of texts: their places in their order, since a browser takes long to find it. */
+  readonly ranks?: readonly number[];
   readonly values: readonly (string | number | null)[];
 }

@@ -3,7 +3,7 @@ import type { ColumnData, TableData } from '../page-data.js';
 import { byId, make } from './dom.js';
 import { showBytes, showCount, showDay } from './numbers.js';
 
-/** Rows that are shown at once; more on demand, so that a page of 40,000 stays quick. */
+/** Rows that are shown at once: with more, each click would lay out a longer table. */
 const ROWS = 100;
 
 /** A table that sorts by a click on a title and filters by what is typed. */
@@ -33,12 +33,16 @@ class SortedTable {
   readonly #host: HTMLElement;
   readonly #body = make('tbody');
   readonly #status = make('p', { class: 'status', role: 'status' });
-  readonly #more = make('button', { type: 'button', class: 'more' });
+  readonly #pages = make('div', { class: 'pages' });
+  readonly #previous = make('button', { type: 'button', class: 'previous' }, 'Previous');
+  readonly #next = make('button', { type: 'button', class: 'next' }, 'Next');
+  readonly #place = make('span', { class: 'place' });
   readonly #heads: HTMLTableCellElement[] = [];
   /** Every row, in the order that was asked for last. */
   #order: number[];
   #matching: number[];
-  #shown = ROWS;
+  /** The first row that is shown, among those that match. */
+  #from = 0;
   #sorted = -1;
   #descending = false;
   /** By row, in lower case: all that a filter looks at. Made at the first filter. */
@@ -68,11 +72,15 @@ class SortedTable {
       'aria-label': title,
     });
     scroll.append(element);
-    this.#more.addEventListener('click', () => {
-      this.#shown += ROWS * 5;
-      this.#fill();
-    });
-    this.#host.append(bar, scroll, this.#more);
+    this.#previous.addEventListener('click', () => this.#turn(-ROWS));
+    this.#next.addEventListener('click', () => this.#turn(ROWS));
+    this.#pages.append(this.#previous, this.#place, this.#next);
+    this.#host.append(bar, scroll, this.#pages);
+    this.#fill();
+  }
+
+  #turn(rows: number): void {
+    this.#from = Math.max(0, this.#from + rows);
     this.#fill();
   }
 
@@ -98,7 +106,7 @@ class SortedTable {
     const isText = ['text', 'code', 'state'].includes(column.kind);
     this.#descending = this.#sorted === at ? !this.#descending : !isText;
     this.#sorted = at;
-    const compare = isText ? this.#byText(column) : byNumber(column);
+    const compare = column.kind === 'code' ? byCode(column) : byNumber(column);
     const sign = this.#descending ? -1 : 1;
     this.#order.sort((a, b) => sign * compare(a, b) || a - b);
     this.#heads.forEach((head, i) => {
@@ -108,23 +116,12 @@ class SortedTable {
     this.#filter(undefined);
   }
 
-  /** Texts are ranked once: comparing 40,000 of them by their letters at every step takes long. */
-  #byText(column: ColumnData): (a: number, b: number) => number {
-    const collator = new Intl.Collator('en', { numeric: true });
-    const texts = this.#order.map((row) => cellText(column, row));
-    const ranked = [...new Set(texts)].sort(collator.compare);
-    const ranks = new Map(ranked.map((text, rank) => [text, rank]));
-    const rankOf = new Int32Array(this.#count);
-    this.#order.forEach((row, i) => (rankOf[row] = ranks.get(texts[i] ?? '') ?? 0));
-    return (a, b) => (rankOf[a] ?? 0) - (rankOf[b] ?? 0);
-  }
-
   /** Undefined keeps the filter as it is. */
   #filter(text: string | undefined): void {
     if (text !== undefined) {
       this.#words = text.toLowerCase().split(/\s+/).filter(Boolean);
-      this.#shown = ROWS;
     }
+    this.#from = 0;
     const words = this.#words;
     const haystacks = words.length === 0 ? [] : this.#allHaystacks();
     this.#matching =
@@ -153,7 +150,7 @@ class SortedTable {
 
   #fill(): void {
     const { columns } = this.#table;
-    const rows = this.#matching.slice(0, this.#shown).map((row) => {
+    const rows = this.#matching.slice(this.#from, this.#from + ROWS).map((row) => {
       const line = make('tr');
       for (const column of columns) {
         const text = cellText(column, row);
@@ -167,11 +164,22 @@ class SortedTable {
     const all = this.#matching.length;
     const of = all === this.#count ? '' : ` of ${showCount(this.#count)}`;
     this.#status.textContent = `${showCount(all)}${of} ${all === 1 ? 'row' : 'rows'}`;
-    this.#more.hidden = rows.length >= all;
-    this.#more.textContent = `Show more (${showCount(all - rows.length)} left)`;
+    const to = this.#from + rows.length;
+    this.#pages.hidden = all <= ROWS;
+    this.#previous.disabled = this.#from === 0;
+    this.#next.disabled = to >= all;
+    this.#place.textContent = ` ${showCount(this.#from + 1)} to ${showCount(to)} `;
   }
 }
 
-function byNumber({ values }: ColumnData): (a: number, b: number) => number {
-  return (a, b) => Number(values[a] ?? -1) - Number(values[b] ?? -1);
+/** By number; words and texts by their rank, which the page came with. */
+function byNumber({ values, ranks }: ColumnData): (a: number, b: number) => number {
+  const keys: ColumnData['values'] = ranks ?? values;
+  return (a, b) => Number(keys[a] ?? -1) - Number(keys[b] ?? -1);
+}
+
+function byCode({ values, words }: ColumnData): (a: number, b: number) => number {
+  if (words !== undefined) return byNumber({ title: '', kind: 'code', values });
+  const texts = values.map(String);
+  return (a, b) => ((texts[a] ?? '') < (texts[b] ?? '') ? -1 : 1);
 }

@@ -16,6 +16,7 @@ const UNIT = 4096;
 const HEADER = 20;
 /** Smaller boxes are not worth an element. */
 const SMALLEST = 3;
+const DAMAGE_WIDTH = 8;
 const STATE_NAMES = ['kept', 'shared', 'dropped', 'damaged'];
 
 /** A treemap of two levels at a time, that zooms by mouse and by keyboard. */
@@ -33,6 +34,8 @@ class Treemap {
   readonly #detail = byId('detail');
   #node = 0;
   #width = 0;
+  /** Names, in a layer of their own: a box is told by its label, which says more than its name. */
+  #labels: SVGElement[] = [];
 
   constructor(tree: TreeData) {
     this.#tree = tree;
@@ -129,12 +132,15 @@ class Treemap {
   #render(takesFocus: boolean): void {
     const whole = { x: 0, y: 0, width: this.#width, height: HEIGHT };
     const children = this.#children[this.#node] ?? [];
+    this.#labels = [];
     const groups = children.flatMap((child) => {
       const box = this.#boxIn(child, whole);
       return isTiny(box) ? [] : [this.#group(child, box)];
     });
     groups[0]?.setAttribute('tabindex', '0');
-    this.#svg.replaceChildren(...this.#svg.querySelectorAll('defs'), ...groups);
+    const names = draw('g', { 'aria-hidden': 'true' });
+    names.append(...this.#labels);
+    this.#svg.replaceChildren(...this.#svg.querySelectorAll('defs'), ...groups, names);
     this.#showCrumbs();
     this.#describe(this.#node);
     if (takesFocus) focusOn(groups, 0);
@@ -154,7 +160,7 @@ class Treemap {
       return group;
     }
     group.append(draw('rect', { ...placeOf(box), class: 'frame' }));
-    group.append(
+    this.#labels.push(
       ...label(`${this.#name(node)}  ${showBytes(this.#tree.bytes[node] ?? 0)}`, box, true),
     );
     const inner = {
@@ -184,9 +190,12 @@ class Treemap {
     const shapes: SVGElement[] = [];
     let x = box.x;
     STATE_NAMES.forEach((state, i) => {
-      const part = (this.#mix[node * STATE_NAMES.length + i] ?? 0) / bytes;
+      const part = (this.#mix[node * STATE_NAMES.length + i] ?? 0) / Math.max(1, bytes);
       if (!(part > 0)) return;
-      const width = box.width * part;
+      // Damage takes no room of its own at times, and has to be seen all the same.
+      const least = state === 'damaged' ? Math.min(DAMAGE_WIDTH, box.width) : 0;
+      const width = Math.max(least, box.width * part);
+      x = Math.min(x, box.x + box.width - width);
       const place = { ...placeOf({ ...box, x, width }), 'data-node': node };
       x += width;
       shapes.push(draw('rect', { ...place, class: `cell ${state}` }));
@@ -195,7 +204,8 @@ class Treemap {
       shapes.push(draw('rect', { ...place, class: 'hatch', fill: `url(#hatch-${state})` }));
     });
     const isSmall = box.height < 16 || box.width < 34;
-    return isSmall ? shapes : [...shapes, ...label(this.#name(node), box, false)];
+    if (!isSmall) this.#labels.push(...label(this.#name(node), box, false));
+    return shapes;
   }
 
   #boxIn(node: number, outer: Box): Box {
@@ -230,9 +240,13 @@ class Treemap {
 /** Children come after their parents, so that one pass from the end adds everything up. */
 function mixOf({ parent, bytes, state }: TreeData, children: readonly number[][]): Float64Array {
   const states = STATE_NAMES.length;
+  const damaged = states - 1;
   const mix = new Float64Array(parent.length * states);
   for (let node = parent.length - 1; node >= 0; node--) {
-    if (children[node]?.length === 0) mix[node * states + (state[node] ?? 0)] = bytes[node] ?? 0;
+    if (children[node]?.length === 0) {
+      const own = state[node] ?? 0;
+      mix[node * states + own] = Math.max(own === damaged ? 1 : 0, bytes[node] ?? 0);
+    }
     if (node === 0) break;
     for (let i = 0; i < states; i++) {
       const above = (parent[node] ?? 0) * states + i;
