@@ -1,6 +1,6 @@
 import { displayName } from '../fs/bytes.js';
-import { sizeOf } from '../insight/books.js';
-import type { BookRow } from '../insight/books.js';
+import { sizeOf } from '../insight/book-rows.js';
+import type { BookRow } from '../insight/book-rows.js';
 import { makeStyle, wantsColor } from '../report/style.js';
 import type { ColorChoice } from '../report/style.js';
 import { EXIT } from './exit.js';

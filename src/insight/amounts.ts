@@ -34,8 +34,6 @@ export class Sum {
   }
 }
 
-export const NO_AMOUNT: Amount = { bytes: 0, allocatedBytes: undefined };
-
 /**
  * The part of a whole that each of `count` gets, the earlier ones a byte more where it does not
  * divide: the parts add up to the whole.

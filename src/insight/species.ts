@@ -138,7 +138,9 @@ export function countPlatforms(
   species.forEach((own, digest) => {
     if (own !== 'image') return;
     const platform = ofImage.get(digest) ?? UNTOLD;
-    images.set(platform, [...(images.get(platform) ?? []), digest]);
+    const members = images.get(platform);
+    if (members === undefined) images.set(platform, [digest]);
+    else members.push(digest);
   });
   return [...images]
     .map(([platform, members]) => ({

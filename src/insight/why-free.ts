@@ -12,6 +12,7 @@ import {
 import type { StoreIndex } from '../graph/store-index.js';
 import { isRevision, subjectOf } from '../graph/subjects.js';
 import { Walk } from '../graph/walk.js';
+import { findPaths } from './why-paths.js';
 import { compareText } from '../policy/natural.js';
 import { FOLLOWS, relationsOf } from '../policy/store-facts.js';
 import { parseFallbackTag } from '../registry/reference.js';
@@ -61,12 +62,15 @@ export function findToFree(
   // The walk holds the target, or may sweep nothing at all, however much is dropped.
   const isStuck = walk.held > 0 || walk.isBlind;
   const chosen: number[] = [];
-  for (let step = 0; step < steps.item.length && !isStuck; step++) {
+  const last = isStuck ? 0 : steps.item.length;
+  for (let step = 0; step < last; step++) {
     const { place } = walk;
     if (!restoreStep(walk, steps, step, 0)) chosen.push(step);
     walk.undo(place);
   }
-  const after = computeLiveness(index, plan.decisionsFor(steps, new Set(chosen)));
+  // What stays when all is dropped that can be is the obstacle.
+  const done = isStuck ? undefined : new Set(chosen);
+  const after = computeLiveness(index, plan.decisionsFor(steps, done));
   const isFreed = !isStuck && after.blind.length === 0 && !after.blobLive.has(target);
   return {
     names: chosen.map((step) => nameOf(index, steps, step)).sort(compareText),
@@ -180,7 +184,7 @@ function nameOf(index: StoreIndex, { isTag, item }: Steps, step: number): string
   return `${repositories[revisions.repository[at] as number] as string}@${digest}`;
 }
 
-/** Why dropping every tag and manifest would not do. */
+/** Why dropping every tag and manifest would not do; names in it are byte strings. */
 function obstacleTo(index: StoreIndex, isBlind: boolean, after: Liveness, target: number): string {
   if (isBlind || after.blind.length > 0) {
     return `nothing may be swept: ${after.blind[0] ?? 'not everything could be seen'}`;
@@ -192,7 +196,9 @@ function obstacleTo(index: StoreIndex, isBlind: boolean, after: Liveness, target
       return `${index.repositories[repository] as string} loses nothing: ${why}`;
     }
   }
-  return 'a manifest that holds it is protected, too young, or cannot be dropped by name';
+  const holder = findPaths(index, after, target)[0]?.holder;
+  const name = holder === undefined ? 'a manifest' : holder.name;
+  return `${name} holds it, and is protected, too young, or cannot be dropped by name`;
 }
 
 function difference(

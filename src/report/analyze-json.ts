@@ -2,7 +2,8 @@ import { displayName } from '../fs/bytes.js';
 import { digestText } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
 import type { Amount } from '../insight/amounts.js';
-import type { BookRow, Books } from '../insight/books.js';
+import type { BookRow } from '../insight/book-rows.js';
+import type { Books } from '../insight/books.js';
 import { safeJson } from './escape.js';
 
 export interface AnalyzeJsonContext {

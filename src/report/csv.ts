@@ -1,5 +1,5 @@
 import type { TagRow } from '../plan/tag-rows.js';
-import type { BookRow } from '../insight/books.js';
+import type { BookRow } from '../insight/book-rows.js';
 import { escapeName, escapeText } from './escape.js';
 import { isoTime } from './format.js';
 

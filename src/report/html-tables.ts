@@ -1,6 +1,6 @@
 import { digestText } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
-import type { BookRow } from '../insight/books.js';
+import type { BookRow } from '../insight/book-rows.js';
 import type { LargestRow } from '../insight/causes.js';
 import type { TagShares } from '../insight/tag-shares.js';
 import type { RepositoryRow } from '../plan/summary.js';

@@ -33,7 +33,7 @@ export function renderWhy(why: Why, context: WhyContext, style: Style): string[]
   const lines = [...heading(why, context, style), ...tree(why, context, style)];
   if (why.live) return [...lines, ...freeing(why.toFree, context, style)];
   const remains = why.remains.flatMap((text) =>
-    told(`  ${'-'} `, shortenHex(escapeName(text)), context),
+    told('  - ', shortenHex(escapeName(text)), context),
   );
   const grace = why.graced
     ? told(
