@@ -1,6 +1,6 @@
 import { Bits } from '../graph/lists.js';
 import type { StoreIndex } from '../graph/store-index.js';
-import { makeBooks } from '../insight/books.js';
+import { makeBooks, totalsOnly } from '../insight/books.js';
 import type { Books } from '../insight/books.js';
 import type { Measures } from '../insight/amounts.js';
 import { surveyStore } from '../plan/derive.js';
@@ -58,7 +58,8 @@ export async function analyzeStore(
     depth: settings.depth,
     largest: settings.largest,
   });
-  return { survey, books, measures, usage };
+  const isElsewhere = root.foreign?.kind === 'gitlab';
+  return { survey, books: isElsewhere ? totalsOnly(books) : books, measures, usage };
 }
 
 /** Sizes by descriptors; what none tells, and what is garbage, is measured all the same. */

@@ -131,8 +131,13 @@ async function report(
 /** Where what lives is not all on this disk, unreferenced says less than it seems. */
 function warningsOf({ root: { foreign } }: Session): string[] {
   if (foreign === undefined) return [];
-  const what = { harbor: 'Harbor', gitlab: "GitLab's registry", cache: 'a pull-through cache' };
+  if (foreign.kind === 'gitlab') {
+    return [
+      `this is GitLab's registry with its metadata database (${foreign.sign}): what lives is in that database, so only totals are shown`,
+    ];
+  }
+  const what = foreign.kind === 'harbor' ? 'Harbor' : 'a pull-through cache';
   return [
-    `this is a store of ${what[foreign.kind]} (${foreign.sign}): what lives there is not all on this disk, so only the totals are certain`,
+    `this is a store of ${what} (${foreign.sign}): what lives there is not all on this disk, so what seems unreferenced or untagged may be in use`,
   ];
 }

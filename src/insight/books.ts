@@ -208,3 +208,30 @@ function ratios(
   const ratio = (whole: number): number => (stored === 0 ? 1 : whole / stored);
   return { dedupRatio: ratio(ifNamed), dedupAcross: ratio(ifHeld) };
 }
+
+const NONE: Amount = { bytes: 0, allocatedBytes: undefined };
+
+/**
+ * The books of a store whose truth is in a database: what is stored, and nothing of whose it is
+ * or whether anything refers to it.
+ */
+export function totalsOnly(books: Books): Books {
+  return {
+    ...books,
+    unique: NONE,
+    shared: NONE,
+    unheld: NONE,
+    unreferenced: { blobs: 0, amount: NONE },
+    dedupRatio: 1,
+    dedupAcross: 1,
+    rows: [],
+    causes: [],
+    untagged: undefined,
+    largest: [],
+    species: [],
+    platforms: [],
+    bases: [],
+    months: [],
+    ages: [],
+  };
+}

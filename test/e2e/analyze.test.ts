@@ -5,6 +5,7 @@ import { linkSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { z } from 'zod';
 import { damageStore } from '../support/damage.ts';
 import { mustSucceed, plan, regsweep } from '../support/cli.ts';
 import { FEATURES, generateStore } from '../support/generate.ts';
@@ -59,6 +60,70 @@ const PARTS = [
   'metadata',
   'other',
 ] as const;
+
+const whole = z.int().min(0);
+const amount = { bytes: whole, allocatedBytes: whole.nullable() };
+const counted = { blobs: whole, ...amount };
+const cause = z.strictObject({
+  cause: z.enum(['deleted', 'interrupted', 'unlinked', 'untagged']),
+  ...counted,
+});
+
+/** What scripts build on. */
+const SCHEMA = z.strictObject({
+  root: z.string(),
+  measured: z.boolean(),
+  total: z.strictObject(counted),
+  unique: z.strictObject(amount),
+  shared: z.strictObject(amount),
+  unheld: z.strictObject(amount),
+  unreferenced: z.strictObject(counted),
+  uploads: z.strictObject(amount),
+  temporaries: z.strictObject(amount),
+  metadata: z.strictObject(amount),
+  other: z.strictObject(amount),
+  roomBytes: whole.nullable(),
+  dedupRatio: z.number().min(1),
+  dedupAcrossRepositories: z.number().min(1),
+  repositories: z.array(
+    z.strictObject({
+      name: z.string(),
+      repositories: whole,
+      tags: whole,
+      manifests: whole,
+      blobs: whole,
+      uniqueBytes: whole,
+      sharedBytes: whole,
+      aloneBytes: whole,
+      uploadBytes: whole,
+      uniqueAllocatedBytes: whole.nullable(),
+      sharedAllocatedBytes: whole.nullable(),
+      uploadAllocatedBytes: whole.nullable(),
+      metadataAllocatedBytes: whole.nullable(),
+      temporaryAllocatedBytes: whole.nullable(),
+      otherAllocatedBytes: whole.nullable(),
+    }),
+  ),
+  garbage: z.array(cause),
+  untagged: cause.nullable(),
+  largest: z.array(
+    z.strictObject({
+      digest: z.string(),
+      what: z.enum(['manifest', 'blob']),
+      live: z.boolean(),
+      ...amount,
+      repositories: z.array(z.string()),
+    }),
+  ),
+  baseLayers: z.array(z.strictObject({ digest: z.string(), bytes: whole, images: whole })),
+  kinds: z.array(z.strictObject({ kind: z.string(), manifests: whole, ...counted })),
+  platforms: z.array(z.strictObject({ platform: z.string(), images: whole, ...amount })),
+  tagsByMonth: z.array(z.strictObject({ month: z.string().regex(/^\d{4}-\d\d$/), tags: whole })),
+  age: z.array(z.strictObject({ fromDays: whole, toDays: whole.nullable(), ...counted })),
+  warnings: z.array(z.string()),
+  refused: z.array(z.string()),
+  seconds: z.number(),
+});
 
 async function analyze(root: string, ...flags: string[]): Promise<Report> {
   return mustSucceed(await regsweep(['analyze', root, '--json', ...flags])).json as Report;
@@ -208,6 +273,27 @@ describe('analyze', () => {
   test("what two repositories of a namespace share is the namespace's own", async () => {
     const { repositories } = await analyze(root, '--depth', '1');
     expect(repositories.map(({ name }) => name).sort()).toEqual(['shop/', 'team/']);
+  });
+
+  test('shows totals alone where a database says what lives', async () => {
+    const gitlab = join(folder, 'gitlab');
+    fs.cpSync(root, gitlab, { recursive: true });
+    const locks = join(gitlab, 'docker/registry/lockfiles');
+    fs.mkdirSync(locks);
+    writeFileSync(join(locks, 'database-in-use'), '');
+    const run = mustSucceed(await regsweep(['analyze', gitlab, '--json']));
+    const report = run.json as Report & { readonly warnings: readonly string[] };
+    expect(report.total.bytes).toBe((await analyze(root)).total.bytes);
+    expect(report.repositories).toEqual([]);
+    expect(report.unreferenced.blobs).toBe(0);
+    expect(report.warnings.join()).toMatch(/GitLab's registry.*only totals/);
+  });
+
+  test('keeps to its schema, measured or not', async () => {
+    for (const flags of [[], ['--stat'], ['--depth', '1'], ['--repository', 'none']]) {
+      const report = await analyze(root, ...flags);
+      expect(SCHEMA.safeParse(report).error?.issues ?? []).toEqual([]);
+    }
   });
 
   test('sorts and filters', async () => {
