@@ -5,7 +5,7 @@ import type { LargestRow } from '../insight/causes.js';
 import type { TagShares } from '../insight/tag-shares.js';
 import type { RepositoryRow } from '../plan/summary.js';
 import type { TagRow } from '../plan/tag-rows.js';
-import { compareText } from '../policy/natural.js';
+import { compareNatural } from '../policy/natural.js';
 import type { Finding } from '../registry/finding.js';
 import { escapeName, escapeText } from './escape.js';
 import { shortenHex } from './format.js';
@@ -17,7 +17,7 @@ export function textColumn(
   texts: readonly string[],
   kind: 'text' | 'code' | 'state' = 'text',
 ): ColumnData {
-  const words = [...new Set(texts)].sort(compareText);
+  const words = [...new Set(texts)].sort(compareNatural);
   const ranks = new Map(words.map((word, rank) => [word, rank]));
   const values = texts.map((text) => ranks.get(text) as number);
   if (words.length * 2 <= texts.length) return { title, kind, words, values };

@@ -71,9 +71,17 @@ export function nestByName(
     at.leaves = children;
   }
   const grow = (branch: Branch): TreeNode[] => [
-    ...[...branch.below].map(([name, below]) => {
-      const children = grow(below);
-      return { name: below.below.size > 0 ? `${name}/` : name, children };
+    ...[...branch.below].map(([part, below]) => {
+      // A namespace that holds but one other says nothing by itself.
+      let [name, at] = [part, below];
+      for (
+        let [only] = at.below;
+        at.below.size === 1 && at.leaves.length === 0;
+        [only] = at.below
+      ) {
+        [name, at] = [`${name}/${only?.[0] ?? ''}`, only?.[1] ?? at];
+      }
+      return { name: at.below.size > 0 ? `${name}/` : name, children: grow(at) };
     }),
     ...branch.leaves,
   ];
