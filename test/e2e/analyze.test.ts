@@ -61,9 +61,9 @@ const PARTS = [
   'other',
 ] as const;
 
-const whole = z.int().min(0);
-const amount = { bytes: whole, allocatedBytes: whole.nullable() };
-const counted = { blobs: whole, ...amount };
+const bytesOrCount = z.int().min(0);
+const amount = { bytes: bytesOrCount, allocatedBytes: bytesOrCount.nullable() };
+const counted = { blobs: bytesOrCount, ...amount };
 const cause = z.strictObject({
   cause: z.enum(['deleted', 'interrupted', 'unlinked', 'untagged']),
   ...counted,
@@ -82,26 +82,26 @@ const SCHEMA = z.strictObject({
   temporaries: z.strictObject(amount),
   metadata: z.strictObject(amount),
   other: z.strictObject(amount),
-  roomBytes: whole.nullable(),
+  roomBytes: bytesOrCount.nullable(),
   dedupRatio: z.number().min(1),
   dedupAcrossRepositories: z.number().min(1),
   repositories: z.array(
     z.strictObject({
       name: z.string(),
-      repositories: whole,
-      tags: whole,
-      manifests: whole,
-      blobs: whole,
-      uniqueBytes: whole,
-      sharedBytes: whole,
-      aloneBytes: whole,
-      uploadBytes: whole,
-      uniqueAllocatedBytes: whole.nullable(),
-      sharedAllocatedBytes: whole.nullable(),
-      uploadAllocatedBytes: whole.nullable(),
-      metadataAllocatedBytes: whole.nullable(),
-      temporaryAllocatedBytes: whole.nullable(),
-      otherAllocatedBytes: whole.nullable(),
+      repositories: bytesOrCount,
+      tags: bytesOrCount,
+      manifests: bytesOrCount,
+      blobs: bytesOrCount,
+      uniqueBytes: bytesOrCount,
+      sharedBytes: bytesOrCount,
+      aloneBytes: bytesOrCount,
+      uploadBytes: bytesOrCount,
+      uniqueAllocatedBytes: bytesOrCount.nullable(),
+      sharedAllocatedBytes: bytesOrCount.nullable(),
+      uploadAllocatedBytes: bytesOrCount.nullable(),
+      metadataAllocatedBytes: bytesOrCount.nullable(),
+      temporaryAllocatedBytes: bytesOrCount.nullable(),
+      otherAllocatedBytes: bytesOrCount.nullable(),
     }),
   ),
   garbage: z.array(cause),
@@ -115,11 +115,17 @@ const SCHEMA = z.strictObject({
       repositories: z.array(z.string()),
     }),
   ),
-  baseLayers: z.array(z.strictObject({ digest: z.string(), bytes: whole, images: whole })),
-  kinds: z.array(z.strictObject({ kind: z.string(), manifests: whole, ...counted })),
-  platforms: z.array(z.strictObject({ platform: z.string(), images: whole, ...amount })),
-  tagsByMonth: z.array(z.strictObject({ month: z.string().regex(/^\d{4}-\d\d$/), tags: whole })),
-  age: z.array(z.strictObject({ fromDays: whole, toDays: whole.nullable(), ...counted })),
+  baseLayers: z.array(
+    z.strictObject({ digest: z.string(), bytes: bytesOrCount, images: bytesOrCount }),
+  ),
+  kinds: z.array(z.strictObject({ kind: z.string(), manifests: bytesOrCount, ...counted })),
+  platforms: z.array(z.strictObject({ platform: z.string(), images: bytesOrCount, ...amount })),
+  tagsByMonth: z.array(
+    z.strictObject({ month: z.string().regex(/^\d{4}-\d\d$/), tags: bytesOrCount }),
+  ),
+  age: z.array(
+    z.strictObject({ fromDays: bytesOrCount, toDays: bytesOrCount.nullable(), ...counted }),
+  ),
   warnings: z.array(z.string()),
   refused: z.array(z.string()),
   seconds: z.number(),
