@@ -19,7 +19,8 @@ import { makeStyle, wantsColor } from '../report/style.js';
 import type { ColorChoice } from '../report/style.js';
 import { describeProcess, lookForRegistry } from '../sweep/quiescence.js';
 import { EXIT } from './exit.js';
-import { print, reportWidth, writeLines } from './output.js';
+import { writeOut } from './out-lines.js';
+import { print, reportWidth } from './output.js';
 import { openSession, runInSession } from './session.js';
 import type { Session, SessionFlags } from './session.js';
 import { parseDuration } from './values.js';
@@ -128,15 +129,11 @@ function writeMend(
     counts,
     survivors: survivorsOf(survey.index, actions),
   };
-  const lines = planLines(header, actions, bytes);
-  if (flags.output !== '-') writeLines(root, flags.output as string, lines);
-  else for (const line of lines) print(1, line);
+  writeOut(root.root, flags.output as string, planLines(header, actions, bytes));
 }
 
 function writeCsv(file: string, { root }: Session, { shopping }: CheckReport): void {
-  const lines = shoppingCsv(shopping);
-  if (file !== '-') writeLines(root, file, lines);
-  else for (const line of lines) print(1, line);
+  writeOut(root.root, file, shoppingCsv(shopping));
 }
 
 async function warningsOf({ fs, root }: Session, flags: CheckFlags): Promise<string[]> {

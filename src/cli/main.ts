@@ -2,12 +2,15 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { AppError } from '../fs/errors.js';
 import { escapeText } from '../report/escape.js';
 import { EXIT, EXIT_OF } from './exit.js';
+import type { ExportFlags } from './export-command.js';
 import { print } from './output.js';
 import type { CheckFlags } from './check-command.js';
+import type { AnalyzeFlags } from './analyze-command.js';
 import type { PlanFlags } from './plan-command.js';
 import type { ExplainFlags } from './policy-command.js';
 import type { SweepFlags } from './sweep-command.js';
 import { readVersion } from './version.js';
+import type { WhyFlags } from './why-command.js';
 
 const HELP_AFTER = `
 ROOT is the registry's rootdirectory, its docker/registry/v2, or its config.yml.
@@ -43,6 +46,9 @@ function makeProgram(state: { code: number }): Command {
   addPlan(program, state);
   addSweep(program, state);
   addCheck(program, state);
+  addAnalyze(program, state);
+  addWhy(program, state);
+  addExport(program, state);
   addPolicy(program, state);
   return program;
 }
@@ -70,6 +76,7 @@ function addPlan(program: Command, state: { code: number }): void {
     .option('--uploads-older-than <duration>', 'drop unfinished uploads of this age', '168h')
     .option('-o, --output <file>', 'write the plan; - for standard output, the report to stderr')
     .option('--csv <file>', 'write a row a tag: what becomes of it, and why; - for stdout')
+    .option('--html <file>', 'write a page to look at and to approve by; - for stdout')
     .option('--now <time>', 'reckon ages from this time instead of the clock')
     .option(
       '--write-off <path>',
@@ -127,6 +134,70 @@ function addCheck(program: Command, state: { code: number }): void {
   addCommon(check).action(async (root: string | undefined, flags: CheckFlags) => {
     const { runCheck } = await import('./check-command.js');
     state.code = await runCheck(root, flags);
+  });
+}
+
+function addAnalyze(program: Command, state: { code: number }): void {
+  const analyze = program
+    .command('analyze')
+    .description('where the space is, and whose; changes nothing')
+    .argument('[root]', 'rootdirectory, docker/registry/v2 or config.yml')
+    .option('--stat', 'measure every file, as du does, instead of going by descriptors')
+    .option('--depth <n>', 'namespaces of so many parts instead of repositories')
+    .addOption(
+      new Option('--sort <column>', 'largest first by it')
+        .choices(['size', 'unique', 'shared', 'alone', 'tags', 'name'])
+        .default('size'),
+    )
+    .addOption(list('--repository <pattern>', 'only these repositories (shop/**)'))
+    .option('--top <n>', 'rows a table (default: 10)')
+    .option('--all', 'every row of every table')
+    .option('--csv <file>', 'write a row a repository or namespace; - for stdout')
+    .option('--html <file>', 'write a page to look at; - for stdout')
+    .option('--grace <duration>', 'count younger untagged manifests as in use', '1h')
+    .option('--now <time>', 'reckon ages from this time instead of the clock')
+    .option('--write-off <path>', 'give up an unreadable path', collect, [])
+    .option('--allow-mount <path>', 'a mount below the store that belongs to it', collect, []);
+  addCommon(analyze).action(async (root: string | undefined, flags: AnalyzeFlags) => {
+    const { runAnalyze } = await import('./analyze-command.js');
+    state.code = await runAnalyze(root, flags);
+  });
+}
+
+function addWhy(program: Command, state: { code: number }): void {
+  const why = program
+    .command('why')
+    .description('every path that keeps a blob, manifest or tag alive, and what would free it')
+    .argument('<root_and_target...>', '[ROOT] sha256:..., its first digits, repository:tag')
+    .usage('[options] [root] <target>')
+    .option('--to-free', 'all that would have to go, as flags of plan')
+    .option('--policy <file>', 'under this policy: what holds it then, and by which rules')
+    .option('-m, --untagged', 'as if untagged manifests went')
+    .addOption(list('--access-log <pattern>', 'logs that tell of pulls: access.log*'))
+    .option('--grace <duration>', 'keep interrupted pushes and untagged manifests this long', '1h')
+    .option('--uploads-older-than <duration>', 'when an unfinished upload is abandoned', '168h')
+    .option('--now <time>', 'reckon ages from this time instead of the clock')
+    .option('--write-off <path>', 'give up an unreadable path', collect, [])
+    .option('--allow-mount <path>', 'a mount below the store that belongs to it', collect, [])
+    .option('--all', 'show every path');
+  addCommon(why).action(async (args: string[], flags: WhyFlags) => {
+    const { runWhy } = await import('./why-command.js');
+    state.code = await runWhy(args, flags);
+  });
+}
+
+function addExport(program: Command, state: { code: number }): void {
+  const tables = program
+    .command('export')
+    .description('the facts as tables of NDJSON, for SQL')
+    .argument('<root_and_dir...>', '[ROOT] and the folder for the tables')
+    .usage('[options] [root] <dir>')
+    .option('--store <name>', 'what the tables call this store (default: its root)')
+    .option('--write-off <path>', 'give up an unreadable path', collect, [])
+    .option('--allow-mount <path>', 'a mount below the store that belongs to it', collect, []);
+  addCommon(tables).action(async (args: string[], flags: ExportFlags) => {
+    const { runExport } = await import('./export-command.js');
+    state.code = await runExport(args, flags);
   });
 }
 

@@ -1,7 +1,5 @@
 import { AppError, errnoOf, messageOf } from '../fs/errors.js';
-import { makeOutFs } from '../fs/out-fs.js';
 import { writeOutput } from '../fs/stdio.js';
-import type { StoreRoot } from '../scan/root.js';
 
 /**
  * Writes all of a text to a descriptor, or throws: Node ends with 0 when what it printed did
@@ -29,16 +27,4 @@ export function print(fd: 1 | 2, text: string): void {
 export function reportWidth(env: Readonly<Record<string, string | undefined>>): number {
   const told = process.stdout.columns ?? Number(env['COLUMNS'] ?? '');
   return Math.min(160, Math.max(40, Number.isFinite(told) && told > 0 ? told : 80));
-}
-
-/** Writes a file of lines, whole or not at all. */
-export function writeLines(root: StoreRoot, file: string, lines: Iterable<string>): void {
-  const out = makeOutFs(root.root).create(file);
-  try {
-    for (const line of lines) out.write(line);
-    out.finish();
-  } catch (error) {
-    out.discard();
-    throw error;
-  }
 }

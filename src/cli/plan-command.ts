@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import type { Hash } from 'node:crypto';
 import { actionsOf } from '../plan/actions.js';
 import { PLAN_FORMAT, planLines } from '../plan/plan-file.js';
 import type { PlanHeader } from '../plan/plan-file.js';
@@ -7,10 +8,11 @@ import { tagRows } from '../plan/tag-rows.js';
 import type { ColorChoice } from '../report/style.js';
 import type { StoreRoot } from '../scan/root.js';
 import { EXIT } from './exit.js';
-import { print, writeLines } from './output.js';
+import { writeOut } from './out-lines.js';
+import { print } from './output.js';
 import { makePlan } from './plan-maker.js';
 import type { MadePlan, PlanSettings } from './plan-maker.js';
-import { reportPlan } from './plan-report.js';
+import { reportPlan, warningsOf } from './plan-report.js';
 import { choosePolicy } from './policy-choice.js';
 import type { PolicyOptions } from './policy-choice.js';
 import { openSession, runInSession } from './session.js';
@@ -23,6 +25,7 @@ export interface PlanFlags extends SessionFlags, PolicyOptions {
   readonly uploadsOlderThan: string;
   readonly output?: string;
   readonly csv?: string;
+  readonly html?: string;
   readonly free?: string;
   readonly whatIf?: boolean;
   readonly printPolicy?: boolean;
@@ -44,9 +47,15 @@ export async function runPlan(argument: string | undefined, flags: PlanFlags): P
   return await runInSession(await openSession(argument, flags), async (session) => {
     const made = await makePlan(session, settings);
     session.progress.stop();
-    if (flags.output !== undefined) writePlan(flags, settings, session.root, made);
+    const planHash =
+      flags.output === undefined ? undefined : writePlan(flags, settings, session.root, made);
     if (flags.csv !== undefined) await writeCsv(flags.csv, session.root, made);
-    await reportPlan(session, flags, settings, made, started);
+    const warnings = await warningsOf(session, flags, made);
+    if (flags.html !== undefined) {
+      const { writePlanPage } = await import('./html-page.js');
+      writePlanPage(session, flags.html, made, settings, { planHash, warnings });
+    }
+    reportPlan(session, flags, settings, made, { started, warnings });
     return made.survey.blind.length > 0 ? EXIT.refused : EXIT.done;
   });
 }
@@ -56,7 +65,8 @@ async function readSettings(flags: PlanFlags): Promise<PlanSettings> {
     choice: await choosePolicy(flags),
     dropsDeadTags: flags.allow?.includes('drop-dead-tags') === true,
     diskIsAuthority: flags.diskIsAuthority === true,
-    whatIf: flags.whatIf === true,
+    // A page has the curves too.
+    whatIf: flags.whatIf === true || flags.html !== undefined,
     goalBytes: flags.free === undefined ? undefined : parseSize(flags.free, '--free'),
     graceMs: parseDuration(flags.grace, '--grace'),
     uploadsOlderThanMs: parseDuration(flags.uploadsOlderThan, '--uploads-older-than'),
@@ -66,28 +76,32 @@ async function readSettings(flags: PlanFlags): Promise<PlanSettings> {
 
 async function writeCsv(file: string, root: StoreRoot, made: MadePlan): Promise<void> {
   const { tagsCsv } = await import('../report/csv.js');
-  const lines = tagsCsv(tagRows(made.survey, made.outcome));
-  if (file !== '-') writeLines(root, file, lines);
-  else for (const line of lines) print(1, line);
+  writeOut(root.root, file, tagsCsv(tagRows(made.survey, made.outcome)));
 }
 
+/** Returns the sha256 of the plan's file, by which a sweep shows it. */
 function writePlan(
   flags: PlanFlags,
   settings: PlanSettings,
   root: StoreRoot,
   made: MadePlan,
-): void {
+): string {
+  const hash = createHash('sha256');
   const { survey, garbage, summary } = made;
   const lines = planLines(
     headerOf(flags, settings, root, made),
     actionsOf(survey, garbage),
     summary.freed.bytes,
   );
-  if (flags.output === '-') {
-    for (const line of lines) print(1, line);
-    return;
+  writeOut(root.root, flags.output as string, hashed(lines, hash));
+  return hash.digest('hex');
+}
+
+function* hashed(lines: Iterable<string>, hash: Hash): Generator<string> {
+  for (const line of lines) {
+    hash.update(line);
+    yield line;
   }
-  writeLines(root, flags.output as string, lines);
 }
 
 function headerOf(

@@ -9,24 +9,24 @@ import type { PlanFlags } from './plan-command.js';
 import type { MadePlan, PlanSettings } from './plan-maker.js';
 import type { Session } from './session.js';
 
-export async function reportPlan(
+export function reportPlan(
   session: Session,
   flags: PlanFlags,
   settings: PlanSettings,
   made: MadePlan,
-  started: number,
-): Promise<void> {
+  { started, warnings }: { readonly started: number; readonly warnings: readonly string[] },
+): void {
   const { survey, summary } = made;
-  const warnings = await warningsOf(session, flags, made);
   const refused = survey.blind.map(displayName);
   const young = survey.decisions.young.length;
   const seconds = (performance.now() - started) / 1000;
   // With the plan or the tags on standard output, the report makes way.
-  const out = flags.output === '-' || flags.csv === '-' ? 2 : 1;
+  const out = [flags.output, flags.csv, flags.html].includes('-') ? 2 : 1;
+  const whatIf = flags.whatIf === true ? made.whatIf : undefined;
   if (flags.json === true) {
     const root = displayName(session.root.root);
     const policy = settings.choice.words;
-    const context = { root, policy, seconds, warnings, refused, young, ...made };
+    const context = { root, policy, seconds, warnings, refused, young, ...made, whatIf };
     print(out, renderPlanJson(summary, context));
     return;
   }
@@ -45,7 +45,7 @@ export async function reportPlan(
       policy: settings.choice.policy !== undefined,
       untagged: settings.choice.untagged,
       goal: made.goal,
-      whatIf: made.whatIf,
+      whatIf,
       graceMs: settings.graceMs,
       uploadsOlderThanMs: settings.uploadsOlderThanMs,
       seconds,
@@ -82,7 +82,8 @@ async function registryWarnings({ fs, root }: Session, flags: PlanFlags): Promis
   return processes.map((found) => `${describeProcess(found)}; stop it before the sweep`);
 }
 
-async function warningsOf(
+/** What the reader of a plan should know besides. */
+export async function warningsOf(
   session: Session,
   flags: PlanFlags,
   { survey, options, outcome }: MadePlan,

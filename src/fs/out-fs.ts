@@ -2,6 +2,7 @@ import {
   closeSync,
   constants,
   fsyncSync,
+  mkdirSync,
   openSync,
   realpathSync,
   unlinkSync,
@@ -24,6 +25,8 @@ export interface OutFile {
 /** Writes reports, plans and state: new files, readable by their owner alone, outside the root. */
 export interface OutFs {
   create(path: string): OutFile;
+  /** Makes a folder, unless it is there; its parent has to be. */
+  makeFolder(path: string): void;
 }
 
 const CHUNK = 256 * 1024;
@@ -35,20 +38,34 @@ export function makeOutFs(root: BytePath): OutFs {
       const fd = openNew(path, root);
       return makeOutFile(path, fd);
     },
+    makeFolder(path) {
+      const absolute = resolve(path);
+      try {
+        refuseInside(path, absolute, root);
+        mkdirSync(absolute, { mode: 0o700 });
+      } catch (error) {
+        if (error instanceof AppError) throw error;
+        // What is there and no folder shows when the first file is made in it.
+        if (errnoOf(error) === 'EEXIST') return;
+        throw new AppError('io', `cannot make ${path}: ${messageOf(error)}`, [], error);
+      }
+    },
   };
+}
+
+/** @throws AppError `usage` for a path whose folder is the root or below it. */
+function refuseInside(path: string, absolute: string, root: BytePath): void {
+  const parent = realpathSync(toNative(toBytePath(dirname(absolute))), { encoding: 'latin1' });
+  if (parent !== root && !parent.startsWith(`${root}/`)) return;
+  throw new AppError('usage', `${path} is inside the registry; nothing is ever created there`, [
+    'choose a place outside it, or -o - for standard output',
+  ]);
 }
 
 function openNew(path: string, root: BytePath): number {
   const absolute = resolve(path);
   try {
-    const parent = realpathSync(toNative(toBytePath(dirname(absolute))), {
-      encoding: 'latin1',
-    });
-    if (parent === root || parent.startsWith(`${root}/`)) {
-      throw new AppError('usage', `${path} is inside the registry; nothing is ever created there`, [
-        'choose a place outside it, or -o - for standard output',
-      ]);
-    }
+    refuseInside(path, absolute, root);
     const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
     return openSync(absolute, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
   } catch (error) {

@@ -62,7 +62,7 @@ function computeLayerNeeds(index: StoreIndex, liveness: Liveness): LayerNeeds {
 }
 
 /** Depth-first reach of one repository after the other, over one array of stamps. */
-class Reach {
+export class Reach {
   readonly #index: StoreIndex;
   readonly #liveness: Liveness;
   readonly #stamp: Uint32Array;

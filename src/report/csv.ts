@@ -1,4 +1,5 @@
 import type { TagRow } from '../plan/tag-rows.js';
+import type { BookRow } from '../insight/book-rows.js';
 import { escapeName, escapeText } from './escape.js';
 import { isoTime } from './format.js';
 
@@ -34,6 +35,44 @@ export function* tagsCsv(rows: readonly TagRow[]): Generator<string> {
       escapeText(reason),
       escapeText(row.reasons.join('; ')),
     ]);
+  }
+}
+
+const BOOK_HEADER = [
+  'name',
+  'repositories',
+  'tags',
+  'manifests',
+  'blobs',
+  'unique_bytes',
+  'shared_bytes',
+  'alone_bytes',
+  'upload_bytes',
+  'unique_allocated_bytes',
+  'shared_allocated_bytes',
+  'upload_allocated_bytes',
+  'metadata_allocated_bytes',
+];
+
+/** Repositories or namespaces as CSV; allocated bytes are empty where files were not measured. */
+export function* booksCsv(rows: readonly BookRow[]): Generator<string> {
+  yield csvLine(BOOK_HEADER);
+  for (const { name, unique, shared, whole, uploads, metadata, ...row } of rows) {
+    const numbers = [
+      row.repositories,
+      row.tags,
+      row.manifests,
+      row.blobs,
+      unique.bytes,
+      shared.bytes,
+      whole.bytes,
+      uploads.bytes,
+      unique.allocatedBytes,
+      shared.allocatedBytes,
+      uploads.allocatedBytes,
+      metadata?.allocatedBytes,
+    ];
+    yield csvLine([escapeName(name), ...numbers.map((number) => String(number ?? ''))]);
   }
 }
 

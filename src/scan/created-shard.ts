@@ -1,7 +1,7 @@
-import { hash } from 'node:crypto';
 import type { ReadFs } from '../fs/read-fs.js';
-import { PACKED, parseDigest, unpackDigest } from '../registry/digest.js';
-import { blobData } from '../registry/layout.js';
+import { PACKED, unpackDigest } from '../registry/digest.js';
+import { makeJsonSource, parseTree, readJson, treeOf } from './json-blob.js';
+import type { Tree } from './json-blob.js';
 import { ShardReader } from './shard.js';
 import type { ShardContext } from './shard.js';
 
@@ -18,20 +18,15 @@ export interface CreatedFacts {
   readonly config: Float64Array;
 }
 
-/** Larger ones than these say nothing: real ones have some kilobytes. */
-const LIMIT = 4 * 1024 * 1024;
-const FIRST_READ = 64 * 1024;
 /** https://github.com/opencontainers/image-spec/blob/main/annotations.md */
 const ANNOTATION = 'org.opencontainers.image.created';
-
-type Tree = Readonly<Record<string, unknown>>;
 
 /** Reads when images say that they were made. What cannot be read, or does not hash right, says nothing. */
 export function readCreated(fs: ReadFs, shard: CreatedShard): CreatedFacts {
   const count = shard.digests.length / PACKED;
   const annotation = new Float64Array(count).fill(Number.NaN);
   const config = new Float64Array(count).fill(Number.NaN);
-  const source = { reader: new ShardReader(fs, shard), buffer: new Uint8Array(FIRST_READ) };
+  const source = makeJsonSource(new ShardReader(fs, shard));
   for (let i = 0; i < count; i++) {
     const manifest = readJson(source, unpackDigest(shard.digests, i * PACKED));
     if (manifest === undefined) continue;
@@ -48,40 +43,7 @@ export function readCreated(fs: ReadFs, shard: CreatedShard): CreatedFacts {
 function historyOf({ history }: Tree): Tree | undefined {
   const newest = Array.isArray(history) ? treeOf(history[0]) : undefined;
   const text = newest?.['v1Compatibility'];
-  return typeof text === 'string' ? parse(text) : undefined;
-}
-
-interface Source {
-  readonly reader: ShardReader;
-  readonly buffer: Uint8Array;
-}
-
-function readJson({ reader, buffer }: Source, name: string): Tree | undefined {
-  const digest = parseDigest(name);
-  if (digest?.startsWith('sha256:') !== true) return undefined;
-  const content = reader.try(blobData(digest), (absolute) => {
-    const length = reader.fs.read(absolute, buffer);
-    if (length < buffer.length) return buffer.subarray(0, length);
-    const large = new Uint8Array(LIMIT + 1);
-    return large.subarray(0, reader.fs.read(absolute, large));
-  });
-  if (content === undefined || content.length > LIMIT) return undefined;
-  if (hash('sha256', content) !== digest.slice('sha256:'.length)) return undefined;
-  return parse(Buffer.from(content.buffer, content.byteOffset, content.length).toString('utf8'));
-}
-
-function parse(text: string): Tree | undefined {
-  try {
-    return treeOf(JSON.parse(text));
-  } catch {
-    // A layer named as a config, or damage that was found as such elsewhere.
-    return undefined;
-  }
-}
-
-function treeOf(value: unknown): Tree | undefined {
-  const isTree = typeof value === 'object' && value !== null && !Array.isArray(value);
-  return isTree ? (value as Tree) : undefined;
+  return typeof text === 'string' ? parseTree(text) : undefined;
 }
 
 /** RFC 3339 alone: `Date.parse` takes much that is no time. */

@@ -14,8 +14,12 @@ import { readLinks } from './link-shard.js';
 import type { LinkFacts, LinkShard } from './link-shard.js';
 import { readManifests } from './manifest-shard.js';
 import type { ManifestShard } from './manifest-shard.js';
+import { readPortraits } from './portrait-shard.js';
+import type { PortraitFacts, PortraitShard } from './portrait-shard.js';
 import { readRepositories } from './repository-shard.js';
 import type { RepositoryShard } from './repository-shard.js';
+import { readUsage } from './usage-shard.js';
+import type { UsageFacts, UsageShard } from './usage-shard.js';
 
 /** The kinds of shard, what each is given and what it returns. */
 export interface Tasks {
@@ -27,6 +31,8 @@ export interface Tasks {
   readonly links: { readonly shard: LinkShard; readonly facts: LinkFacts };
   readonly data: { readonly shard: DataShard; readonly facts: DataFacts };
   readonly hash: { readonly shard: HashShard; readonly facts: HashFacts };
+  readonly portraits: { readonly shard: PortraitShard; readonly facts: PortraitFacts };
+  readonly usage: { readonly shard: UsageShard; readonly facts: UsageFacts };
 }
 
 export type TaskName = keyof Tasks;
@@ -45,6 +51,8 @@ const HANDLERS: Handlers = {
   links: readLinks,
   data: readData,
   hash: hashData,
+  portraits: readPortraits,
+  usage: readUsage,
 };
 
 export function runTask<K extends TaskName>(

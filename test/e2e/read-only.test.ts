@@ -79,6 +79,22 @@ describeWithPackages(['docker-registry', 'skopeo'], 'a dry run', () => {
     expect(listTree(root)).toEqual(paths);
   });
 
+  test.each([
+    ['plan as a page', ['plan', 'REGISTRY', '-m', '--html', 'plan.html']],
+    ['analysis of manifests', ['analyze', 'REGISTRY', '--html', 'analysis.html']],
+    ['analysis of every file', ['analyze', 'REGISTRY', '--stat', '--threads', '2']],
+    ['question', ['why', 'REGISTRY', 'shop/web:1.1', '--to-free']],
+    ['export', ['export', 'REGISTRY', 'tables']],
+  ])('changes nothing either: a %s', async (_, args) => {
+    const paths = listTree(root);
+    setTimes(paths);
+    const before = snapshot(paths);
+    const words = args.map((word) => (word === 'REGISTRY' ? root : word));
+    mustSucceed(await regsweep(words, { cwd: folder }));
+    expect(snapshot(paths)).toEqual(before);
+    expect(listTree(root)).toEqual(paths);
+  });
+
   test('the snapshot would show a plain read of a link', ({ skip }) => {
     const paths = listTree(root);
     setTimes(paths);

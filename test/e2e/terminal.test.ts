@@ -9,7 +9,7 @@ import { stripVTControlCharacters } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { makeDemoStore } from '../../fixtures/demo/make.js';
 import { PROGRAM, mustSucceed, regsweep } from '../support/cli.ts';
-import { describeUnless } from '../support/packages.ts';
+import { describeUnless, describeWithPackages } from '../support/packages.ts';
 import { StoreBuilder } from '../support/store.ts';
 
 const WIDTHS = [60, 80, 120, 160];
@@ -210,31 +210,42 @@ describe('the README', () => {
     expect(examples.length).toBeGreaterThanOrEqual(9);
   });
 
-  test.each(examples.map((block) => [block.slice(0, block.indexOf('\n')), block]))(
-    '%s',
-    (_, block) => {
-      const bin = join(folder, 'bin');
-      fs.mkdirSync(bin, { recursive: true });
-      writeFileSync(
-        join(bin, 'regsweep'),
-        `#!/bin/sh\nexec '${process.execPath}' '${PROGRAM}' "$@"\n`,
-      );
-      chmodSync(join(bin, 'regsweep'), 0o755);
-      const [first = '', ...expected] = block.split('\n');
-      const {
-        NO_COLOR: _no,
-        FORCE_COLOR: _force,
-        NODE_OPTIONS: _options,
-        ...inherited
-      } = process.env;
-      const env = { ...inherited, PATH: `${bin}${delimiter}${process.env['PATH'] ?? ''}` };
-      const command = first.replace(/^\$ /, '');
-      const { stdout, stderr } = spawnSync('sh', ['-c', command], {
-        cwd: folder,
-        env,
-        encoding: 'utf8',
-      });
-      expect(normalize(stdout + stderr)).toBe(normalize(expected.join('\n')));
-    },
-  );
+  const isForJq = (block: string): boolean => block.includes('| jq ');
+  const titled = (of: readonly string[]): [string, string][] =>
+    of.map((block) => [block.slice(0, block.indexOf('\n')), block]);
+
+  test.each(titled(examples.filter((block) => !isForJq(block))))('%s', (_, block) => {
+    expectExample(block);
+  });
+
+  describeWithPackages(['jq'], 'and its examples with jq', () => {
+    test.each(titled(examples.filter(isForJq)))('%s', (_, block) => {
+      expectExample(block);
+    });
+  });
+
+  function expectExample(block: string): void {
+    const bin = join(folder, 'bin');
+    fs.mkdirSync(bin, { recursive: true });
+    writeFileSync(
+      join(bin, 'regsweep'),
+      `#!/bin/sh\nexec '${process.execPath}' '${PROGRAM}' "$@"\n`,
+    );
+    chmodSync(join(bin, 'regsweep'), 0o755);
+    const [first = '', ...expected] = block.split('\n');
+    const {
+      NO_COLOR: _no,
+      FORCE_COLOR: _force,
+      NODE_OPTIONS: _options,
+      ...inherited
+    } = process.env;
+    const env = { ...inherited, PATH: `${bin}${delimiter}${process.env['PATH'] ?? ''}` };
+    const command = first.replace(/^\$ /, '');
+    const { stdout, stderr } = spawnSync('sh', ['-c', command], {
+      cwd: folder,
+      env,
+      encoding: 'utf8',
+    });
+    expect(normalize(stdout + stderr)).toBe(normalize(expected.join('\n')));
+  }
 });

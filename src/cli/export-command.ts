@@ -1,0 +1,80 @@
+import { displayName } from '../fs/bytes.js';
+import { AppError } from '../fs/errors.js';
+import { makeOutFs } from '../fs/out-fs.js';
+import { surveyStore } from '../plan/derive.js';
+import { dropNothing } from '../policy/decisions.js';
+import { escapeText } from '../report/escape.js';
+import { EXPORT_TABLES, exportRows } from '../report/export-rows.js';
+import type { ExportInput, ExportTable } from '../report/export-rows.js';
+import { formatCount, formatSeconds } from '../report/format.js';
+import { measureUsage } from '../scan/usage.js';
+import { EXIT } from './exit.js';
+import { print } from './output.js';
+import { openSession, runInSession } from './session.js';
+import type { Session, SessionFlags } from './session.js';
+
+export interface ExportFlags extends SessionFlags {
+  readonly store?: string;
+}
+
+/** Writes a store's facts as tables. The last argument is the folder. Returns the exit code. */
+export async function runExport(args: readonly string[], flags: ExportFlags): Promise<number> {
+  const started = performance.now();
+  const [root, folder] = args.length > 1 ? args : [undefined, args[0]];
+  if (folder === undefined || args.length > 2) {
+    throw new AppError('usage', `export takes a ROOT and a DIR, not ${args.length} arguments`, [
+      'regsweep export [ROOT] DIR',
+    ]);
+  }
+  return await runInSession(await openSession(root, flags), async (session) => {
+    const out = makeOutFs(session.root.root);
+    out.makeFolder(folder);
+    const survey = await surveyStore({ ...session.scan, tagTimes: true }, dropNothing);
+    const usage = await measureUsage(session.scan, session.root);
+    session.progress.stop();
+    const store = flags.store ?? displayName(session.root.root);
+    const counts = writeTables(session, folder, { index: survey.index, usage, store });
+    report(flags, folder, counts, (performance.now() - started) / 1000);
+    for (const why of survey.blind) print(2, `not seen: ${escapeText(displayName(why))}\n`);
+    return survey.blind.length > 0 ? EXIT.refused : EXIT.done;
+  });
+}
+
+type Counts = Readonly<Record<ExportTable, number>>;
+
+/** Row by row, so that a large store's tables need no memory of their own. */
+function writeTables({ root }: Session, folder: string, input: ExportInput): Counts {
+  const counts = { repositories: 0, tags: 0, manifests: 0, blobs: 0, references: 0, links: 0 };
+  for (const table of EXPORT_TABLES) {
+    const file = makeOutFs(root.root).create(`${folder}/${table}.ndjson`);
+    try {
+      for (const line of exportRows(table, input)) {
+        file.write(line);
+        counts[table]++;
+      }
+      file.finish();
+    } catch (error) {
+      file.discard();
+      throw error;
+    }
+  }
+  return counts;
+}
+
+function report(flags: ExportFlags, folder: string, counts: Counts, seconds: number): void {
+  if (flags.json === true) {
+    print(
+      1,
+      `${JSON.stringify({ folder, rows: counts, seconds: Math.round(seconds * 1000) / 1000 }, undefined, 2)}\n`,
+    );
+    return;
+  }
+  if (flags.quiet === true) return;
+  const lines = EXPORT_TABLES.map(
+    (table) => `  ${`${table}.ndjson`.padEnd(22)}${formatCount(counts[table]).padStart(12)} rows`,
+  );
+  print(
+    1,
+    `${[escapeText(folder), ...lines, `Nothing was changed in the registry (${formatSeconds(seconds)}).`].join('\n')}\n`,
+  );
+}

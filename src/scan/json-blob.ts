@@ -1,0 +1,53 @@
+import { hash } from 'node:crypto';
+import { parseDigest } from '../registry/digest.js';
+import { blobData } from '../registry/layout.js';
+import type { ShardReader } from './shard.js';
+
+/** An object of a JSON text. */
+export type Tree = Readonly<Record<string, unknown>>;
+
+/** Where JSON blobs are read from, and through which buffer. */
+export interface JsonSource {
+  readonly reader: ShardReader;
+  readonly buffer: Uint8Array;
+}
+
+/** Larger ones than these say nothing: real ones have some kilobytes. */
+const LIMIT = 4 * 1024 * 1024;
+const FIRST_READ = 64 * 1024;
+
+export function makeJsonSource(reader: ShardReader): JsonSource {
+  return { reader, buffer: new Uint8Array(FIRST_READ) };
+}
+
+/** The object in a blob (`sha256:...`); undefined when it is not there, hashes wrong or is none. */
+export function readJson({ reader, buffer }: JsonSource, name: string): Tree | undefined {
+  const digest = parseDigest(name);
+  if (digest?.startsWith('sha256:') !== true) return undefined;
+  const content = reader.try(blobData(digest), (absolute) => {
+    const length = reader.fs.read(absolute, buffer);
+    if (length < buffer.length) return buffer.subarray(0, length);
+    const large = new Uint8Array(LIMIT + 1);
+    return large.subarray(0, reader.fs.read(absolute, large));
+  });
+  if (content === undefined || content.length > LIMIT) return undefined;
+  if (hash('sha256', content) !== digest.slice('sha256:'.length)) return undefined;
+  return parseTree(
+    Buffer.from(content.buffer, content.byteOffset, content.length).toString('utf8'),
+  );
+}
+
+/** The object that a text is; undefined for any other. */
+export function parseTree(text: string): Tree | undefined {
+  try {
+    return treeOf(JSON.parse(text));
+  } catch {
+    // A layer named as a config, or damage that was found as such elsewhere.
+    return undefined;
+  }
+}
+
+export function treeOf(value: unknown): Tree | undefined {
+  const isTree = typeof value === 'object' && value !== null && !Array.isArray(value);
+  return isTree ? (value as Tree) : undefined;
+}
