@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { checkStore } from '../check/check.js';
 import type { CheckReport } from '../check/check.js';
 import { ALLOWANCES } from '../check/finding.js';
@@ -9,8 +8,7 @@ import type { Mend } from '../check/mend.js';
 import { displayName } from '../fs/bytes.js';
 import { AppError } from '../fs/errors.js';
 import { openState } from '../fs/state-fs.js';
-import { PLAN_FORMAT, planLines } from '../plan/plan-file.js';
-import type { PlanHeader } from '../plan/plan-file.js';
+import { planLines } from '../plan/plan-file.js';
 import { survivorsOf } from '../plan/survivors.js';
 import { renderCheckJson, shoppingCsv } from '../report/check-json.js';
 import { renderCheck } from '../report/check-text.js';
@@ -21,10 +19,10 @@ import { describeProcess, lookForRegistry } from '../sweep/quiescence.js';
 import { EXIT } from './exit.js';
 import { writeOut } from './out-lines.js';
 import { print, reportWidth } from './output.js';
+import { planHeader } from './plan-header.js';
 import { openSession, runInSession } from './session.js';
 import type { Session, SessionFlags } from './session.js';
 import { parseDuration } from './values.js';
-import { readVersion } from './version.js';
 
 export interface CheckFlags extends SessionFlags {
   readonly hash?: boolean;
@@ -109,15 +107,8 @@ function writeMend(
 ): void {
   const { root } = session;
   const words = ['mend', ...allowed.map((what) => `--allow ${what}`)].join(' ');
-  const header: PlanHeader = {
-    kind: 'header',
-    format: PLAN_FORMAT,
-    tool: `regsweep ${readVersion()}`,
-    created: new Date().toISOString(),
-    root: root.base,
-    dev: root.dev,
-    ino: String(root.ino),
-    policyHash: createHash('sha256').update(words).digest('hex'),
+  const header = planHeader(root, {
+    policyText: words,
     policy: words,
     options: {
       graceMs: 0,
@@ -128,7 +119,7 @@ function writeMend(
     },
     counts,
     survivors: survivorsOf(survey.index, actions),
-  };
+  });
   writeOut(root.root, flags.output as string, planLines(header, actions, bytes));
 }
 

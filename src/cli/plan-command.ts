@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import type { Hash } from 'node:crypto';
 import { actionsOf } from '../plan/actions.js';
-import { PLAN_FORMAT, planLines } from '../plan/plan-file.js';
+import { planLines } from '../plan/plan-file.js';
 import type { PlanHeader } from '../plan/plan-file.js';
 import { survivorsOf } from '../plan/survivors.js';
 import { tagRows } from '../plan/tag-rows.js';
@@ -10,6 +10,7 @@ import type { StoreRoot } from '../scan/root.js';
 import { EXIT } from './exit.js';
 import { writeOut } from './out-lines.js';
 import { print } from './output.js';
+import { planHeader } from './plan-header.js';
 import { makePlan } from './plan-maker.js';
 import type { MadePlan, PlanSettings } from './plan-maker.js';
 import { reportPlan, warningsOf } from './plan-report.js';
@@ -18,7 +19,6 @@ import type { PolicyOptions } from './policy-choice.js';
 import { openSession, runInSession } from './session.js';
 import type { SessionFlags } from './session.js';
 import { parseDuration, parseSize, parseTime } from './values.js';
-import { readVersion } from './version.js';
 
 export interface PlanFlags extends SessionFlags, PolicyOptions {
   readonly grace: string;
@@ -108,24 +108,17 @@ function headerOf(
   flags: PlanFlags,
   settings: PlanSettings,
   root: StoreRoot,
-  made: MadePlan,
+  { summary, options, survey, garbage }: MadePlan,
 ): PlanHeader {
   const { words, text } = settings.choice;
-  const { summary, options } = made;
-  return {
-    kind: 'header',
-    format: PLAN_FORMAT,
-    tool: `regsweep ${readVersion()}`,
-    created: new Date().toISOString(),
-    root: root.base,
-    dev: root.dev,
-    ino: String(root.ino),
-    policyHash: createHash('sha256').update(text).digest('hex'),
+  const { graceMs, uploadsOlderThanMs, orphansOnly } = options;
+  return planHeader(root, {
+    policyText: text,
     policy: words,
     options: {
-      graceMs: options.graceMs,
-      uploadsOlderThanMs: options.uploadsOlderThanMs,
-      orphansOnly: options.orphansOnly,
+      graceMs,
+      uploadsOlderThanMs,
+      orphansOnly,
       writeOff: flags.writeOff,
       allowMounts: flags.allowMount,
     },
@@ -137,6 +130,6 @@ function headerOf(
       uploads: summary.uploads.dropped,
       files: summary.files,
     },
-    survivors: survivorsOf(made.survey.index, actionsOf(made.survey, made.garbage)),
-  };
+    survivors: survivorsOf(survey.index, actionsOf(survey, garbage)),
+  });
 }

@@ -176,7 +176,8 @@ function makeDirectory(
   };
 }
 
-function readIn(fd: number, name: string, limit: number): Uint8Array | undefined {
+/** Opens a leaf for the time of one call; undefined when it is not there. */
+function withLeaf<T>(fd: number, name: string, call: (file: number) => T): T | undefined {
   let file: number;
   try {
     file = fs.openSync(entry(fd, name), LEAF);
@@ -185,24 +186,23 @@ function readIn(fd: number, name: string, limit: number): Uint8Array | undefined
     throw error;
   }
   try {
-    const buffer = new Uint8Array(limit);
-    return buffer.subarray(0, fs.readSync(file, buffer));
+    return call(file);
   } finally {
     fs.closeSync(file);
   }
 }
 
+function readIn(fd: number, name: string, limit: number): Uint8Array | undefined {
+  return withLeaf(fd, name, (file) => {
+    const buffer = new Uint8Array(limit);
+    return buffer.subarray(0, fs.readSync(file, buffer));
+  });
+}
+
 const HASH_CHUNK = 1024 * 1024;
 
 function hashIn(fd: number, name: string): string | undefined {
-  let file: number;
-  try {
-    file = fs.openSync(entry(fd, name), LEAF);
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return undefined;
-    throw error;
-  }
-  try {
+  return withLeaf(fd, name, (file) => {
     const hash = createHash('sha256');
     const buffer = new Uint8Array(HASH_CHUNK);
     for (;;) {
@@ -210,9 +210,7 @@ function hashIn(fd: number, name: string): string | undefined {
       if (length === 0) return hash.digest('hex');
       hash.update(buffer.subarray(0, length));
     }
-  } finally {
-    fs.closeSync(file);
-  }
+  });
 }
 
 function unlinkIn(fd: number, name: string): 'removed' | 'absent' | 'no-file' {

@@ -7,12 +7,10 @@ import type { Allowance } from '../../src/check/finding.ts';
 import type { HashOptions } from '../../src/check/hash-pass.ts';
 import { mendOf } from '../../src/check/mend.ts';
 import { makeReadFs } from '../../src/fs/node-fs.ts';
-import { PLAN_FORMAT, planLines } from '../../src/plan/plan-file.ts';
-import { parsePlan } from '../../src/plan/read-plan.ts';
 import type { Plan } from '../../src/plan/read-plan.ts';
-import { survivorsOf } from '../../src/plan/survivors.ts';
 import { openRoot } from '../../src/scan/root.ts';
 import { Runner } from '../../src/scan/runner.ts';
+import { throughText } from './in-process.ts';
 import type { FsLike } from './store.ts';
 import { asNodeFs } from './survey.ts';
 
@@ -70,27 +68,6 @@ export function mendPlan(
   allowed: readonly Allowance[] = [],
 ): Plan {
   const { actions, counts, bytes } = mendOf(report.findings, new Set(allowed));
-  const base = nodeFs.realpathSync(`${root}/docker/registry/v2`);
-  const { dev, ino } = nodeFs.statSync(base, { bigint: true });
-  const header = {
-    kind: 'header',
-    format: PLAN_FORMAT,
-    tool: 'regsweep test',
-    created: new Date().toISOString(),
-    root: base,
-    dev: Number(dev),
-    ino: String(ino),
-    policyHash: '',
-    policy: 'mend',
-    options: {
-      graceMs: 0,
-      uploadsOlderThanMs: 0,
-      orphansOnly: false,
-      writeOff: [],
-      allowMounts: [],
-    },
-    counts,
-    survivors: survivorsOf(report.survey.index, actions),
-  } as const;
-  return parsePlan([...planLines(header, actions, bytes)].join(''), 'plan');
+  const { index } = report.survey;
+  return throughText(root, { index, actions, policy: 'mend', counts, bytes });
 }

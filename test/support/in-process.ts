@@ -2,6 +2,8 @@
 import nodeFs from 'node:fs';
 import type { OutFile } from '../../src/fs/out-fs.ts';
 import { makeReadFs } from '../../src/fs/node-fs.ts';
+import type { StoreIndex } from '../../src/graph/store-index.ts';
+import type { Action } from '../../src/plan/action.ts';
 import { PLAN_FORMAT, planLines } from '../../src/plan/plan-file.ts';
 import { parsePlan } from '../../src/plan/read-plan.ts';
 import type { Plan } from '../../src/plan/read-plan.ts';
@@ -13,13 +15,20 @@ import type { SweepResult } from '../../src/sweep/sweep.ts';
 import { planStore } from './survey.ts';
 import type { PlanOptions } from './survey.ts';
 
-/** The plan of a store, through its file's text, as a sweep would be given it. */
-export async function planInProcess(
+interface Planned {
+  readonly index: StoreIndex;
+  readonly actions: readonly Action[];
+  readonly policy?: string;
+  readonly counts?: Readonly<Record<string, number>>;
+  readonly bytes?: number;
+}
+
+/** A plan through its file's text, as a sweep would be given it. */
+export function throughText(
   root: string,
-  options: PlanOptions,
-): Promise<{ plan: Plan; blind: boolean }> {
-  const { survey, actions } = await planStore(nodeFs, root, options);
-  const base = `${root}/docker/registry/v2`;
+  { index, actions, policy = '', counts = {}, bytes = 0 }: Planned,
+): Plan {
+  const base = nodeFs.realpathSync(`${root}/docker/registry/v2`);
   const { dev, ino } = nodeFs.statSync(base, { bigint: true });
   const header = {
     kind: 'header',
@@ -30,7 +39,7 @@ export async function planInProcess(
     dev: Number(dev),
     ino: String(ino),
     policyHash: '',
-    policy: '',
+    policy,
     options: {
       graceMs: 0,
       uploadsOlderThanMs: 0,
@@ -38,11 +47,19 @@ export async function planInProcess(
       writeOff: [],
       allowMounts: [],
     },
-    counts: {},
-    survivors: survivorsOf(survey.index, actions),
+    counts,
+    survivors: survivorsOf(index, actions),
   } as const;
-  const text = [...planLines(header, actions, 0)].join('');
-  return { plan: parsePlan(text, 'plan'), blind: survey.blind.length > 0 };
+  return parsePlan([...planLines(header, actions, bytes)].join(''), 'plan');
+}
+
+export async function planInProcess(
+  root: string,
+  options: PlanOptions,
+): Promise<{ plan: Plan; blind: boolean }> {
+  const { survey, actions } = await planStore(nodeFs, root, options);
+  const plan = throughText(root, { index: survey.index, actions });
+  return { plan, blind: survey.blind.length > 0 };
 }
 
 export async function sweepInProcess(
