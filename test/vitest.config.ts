@@ -8,7 +8,7 @@ export default defineConfig({
     // Two cores: more workers would only take turns.
     maxWorkers: 2,
     // Generous: machines of CI are slow at times, and a test that hangs ends all the same.
-    testTimeout: 180_000,
+    testTimeout: 240_000,
     hookTimeout: 120_000,
     reporters: ['default'],
   },

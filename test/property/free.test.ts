@@ -63,7 +63,7 @@ test('a goal is met by the least valuable, none of which could be left out', asy
     // Each try is a process: to make a counterexample smaller would outlast the test.
     { numRuns: 10, endOnFailure: true },
   );
-}, 120_000);
+});
 
 /** Two of many: each costs a run of the program. The pure choice is tried one by one elsewhere. */
 function pick<T>(items: readonly T[]): T[] {

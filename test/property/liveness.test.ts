@@ -199,7 +199,7 @@ describe('on injured stores', () => {
       }),
       { numRuns: 150 },
     );
-  }, 180_000);
+  });
 
   it.each(DAMAGE_KINDS)('%s: nothing less and nothing more than the oracle', async (kind) => {
     await fc.assert(

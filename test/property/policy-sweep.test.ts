@@ -88,7 +88,7 @@ test('of whole stores', async () => {
     }),
     { numRuns: 120 },
   );
-}, 90_000);
+});
 
 test('of damaged stores', async () => {
   const seeds = fc.integer({ min: 1, max: 0x7fffffff });
@@ -104,4 +104,4 @@ test('of damaged stores', async () => {
     }),
     { numRuns: 120 },
   );
-}, 90_000);
+});

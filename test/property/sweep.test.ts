@@ -132,7 +132,7 @@ describe('a sweep of random stores', () => {
       }),
       { numRuns: 120 },
     );
-  }, 90_000);
+  });
 
   it('that are damaged takes nothing that the oracle calls alive', async () => {
     await fc.assert(
@@ -164,5 +164,5 @@ describe('a sweep of random stores', () => {
       }),
       { numRuns: 120 },
     );
-  }, 90_000);
+  });
 });

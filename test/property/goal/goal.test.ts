@@ -75,7 +75,7 @@ describe('what is chosen', () => {
       }),
       { numRuns: 120 },
     );
-  }, 120_000);
+  });
 
   test('and so it is when manifests that others hold are no steps of their own', async () => {
     await fc.assert(
@@ -85,7 +85,7 @@ describe('what is chosen', () => {
       }),
       { numRuns: 60 },
     );
-  }, 120_000);
+  });
 
   test('and so it is on damaged stores', async () => {
     await fc.assert(
@@ -95,7 +95,7 @@ describe('what is chosen', () => {
       }),
       { numRuns: 100 },
     );
-  }, 120_000);
+  });
 });
 
 test('decisions for no step at all keep everything; for all of them, they are the policy’s', async () => {
@@ -126,4 +126,4 @@ test('decisions for no step at all keep everything; for all of them, they are th
     ),
     { numRuns: 60 },
   );
-}, 120_000);
+});
