@@ -54,6 +54,26 @@ export function makeEveryAction(root: string): EveryAction {
   return { kept, dropped };
 }
 
+/** What an outage may do to it: links that say nothing, data that is cut short, a mode that is odd. */
+export function damageEveryAction(root: string): void {
+  const store = new StoreBuilder(nodeFs, root);
+  const read = (path: string): string => nodeFs.readFileSync(`${store.base}/${path}`, 'utf8');
+  const spoil = (path: string, content: string): void => {
+    nodeFs.writeFileSync(`${store.base}/${path}`, content);
+    nodeFs.utimesSync(`${store.base}/${path}`, AGE, AGE);
+  };
+  const kept = read(`${store.tagPath('shop/web', '1')}/current/link`);
+  const { config } = JSON.parse(read(store.blobPath(kept))) as { config: { digest: string } };
+  spoil(`${store.tagPath('shop/multi', '1')}/current/link`, '');
+  spoil(store.revisionPath('shop/web', kept), 'sha256:0123');
+  spoil(store.layerLinkPath('shop/web', config.digest), 'x'.repeat(71));
+  spoil(store.blobPath(digestOf(Buffer.from('layer interrupted '.repeat(40)))), 'layer inter');
+  nodeFs.chmodSync(`${store.base}/${store.blobPath(kept)}`, 0o600);
+}
+
+/** Kinds of action that a plan that mends has on this store. */
+export const MEND_KINDS = 'temp attributes link corrupt-blob tag empty-directory'.split(' ');
+
 /** To a user who is not the one that sweeps: what is put back has to be theirs again. */
 function giveAway(root: string): void {
   nodeFs.chownSync(root, OWNER, OWNER);

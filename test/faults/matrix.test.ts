@@ -12,7 +12,7 @@ import { captureTree } from '../support/consistency.ts';
 import { describeWithPackages } from '../support/packages.ts';
 import { buildShim, FAULTS, SHIM_PACKAGES } from '../support/shim.ts';
 import type { Fault, Shim } from '../support/shim.ts';
-import { KINDS, makeEveryAction } from './every-action.ts';
+import { damageEveryAction, KINDS, makeEveryAction, MEND_KINDS } from './every-action.ts';
 import { makeMutant } from './mutant.ts';
 import type { Edit } from './mutant.ts';
 import {
@@ -76,6 +76,14 @@ describeWithPackages(SHIM_PACKAGES, 'a sweep with a fault at each system call', 
     const { slot, verdicts } = await run('undo', cli, planUndo);
     expect(new Set(slot.lines.map(({ kind }) => kind))).toEqual(
       new Set(['header', 'link', 'trailer']),
+    );
+    expectSound(slot, verdicts);
+  });
+
+  test('of a mend, which puts right and takes damaged data away', async () => {
+    const { slot, verdicts } = await run('mend', cli, planMend);
+    expect(new Set(slot.lines.map(({ kind }) => kind))).toEqual(
+      new Set(['header', ...MEND_KINDS, 'trailer']),
     );
     expectSound(slot, verdicts);
   });
@@ -155,6 +163,17 @@ async function planUndo(place: Place): Promise<string> {
   const flags = ['--yes', '--registry-stopped', '--links-only', '--undo', undo];
   place.cli.mustSucceed(await place.cli.regsweep(['sweep', plan, ...flags]));
   return undo;
+}
+
+/** Damages the store, and returns the plan that mends it. */
+async function planMend({ cli: program, root, folder }: Place): Promise<string> {
+  damageEveryAction(root);
+  const file = join(folder, 'mend');
+  const allow = ['--allow', 'drop-dead-tags', '--allow', 'drop-broken-uploads'];
+  const run = await program.regsweep(['check', root, '--hash', ...allow, '-o', file]);
+  // Damage was found, as it should be.
+  expect(run.code, run.stderr).toBe(3);
+  return file;
 }
 
 function expectSound(slot: Slot, verdicts: readonly Verdict[]): void {

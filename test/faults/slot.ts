@@ -18,6 +18,7 @@ import {
   dangling,
   differences,
   makeBook,
+  mendedPathsOf,
   pathsOf,
   restoreTree,
   unlike,
@@ -237,7 +238,11 @@ export function violationsOf({ root, base, before, after, lines, book }: Slot): 
   const now = withoutTemporaries(captureTree(base));
   return [
     ...dangling(book, root),
-    ...differences(before, now, { removed: pathsOf(lines), added: after }),
+    ...differences(before, now, {
+      removed: pathsOf(lines),
+      added: after,
+      mended: mendedPathsOf(lines),
+    }),
   ];
 }
 

@@ -95,6 +95,24 @@ export function pathsOf(lines: readonly PlanLine[]): Set<string> {
   return paths;
 }
 
+/** What a plan puts right, as paths below `docker/registry/v2`. */
+export function mendedPathsOf(lines: readonly PlanLine[]): Set<string> {
+  return new Set(
+    lines.flatMap(({ kind, repository = '', tag = '', digest = '', ...rest }) => {
+      if (kind === 'attributes') return [String((rest as { path?: unknown }).path)];
+      if (kind !== 'link') return [];
+      const base = `repositories/${repository}`;
+      const places: Record<string, string> = {
+        layer: `${base}/_layers/${digestPath(digest)}/link`,
+        revision: `${base}/_manifests/revisions/${digestPath(digest)}/link`,
+        tag: `${base}/_manifests/tags/${tag}/current/link`,
+        'tag-index': `${base}/_manifests/tags/${tag}/index/${digestPath(digest)}/link`,
+      };
+      return [places[String((rest as { place?: unknown }).place)] ?? ''];
+    }),
+  );
+}
+
 function pathsOfLine(line: PlanLine): string[] {
   const { kind, repository = '', tag = '', digest = '' } = line;
   const rest = line as PlanLine & Readonly<Record<string, unknown>>;
@@ -123,7 +141,8 @@ function pathsOfLine(line: PlanLine): string[] {
       return linkIn(inRepository(`_manifests/revisions/${digestPath(digest)}`));
     case 'layer-link':
       return linkIn(inRepository(`_layers/${digestPath(digest)}`));
-    case 'blob': {
+    case 'blob':
+    case 'corrupt-blob': {
       const hex = digest.slice('sha256:'.length);
       const directory = `blobs/sha256/${hex.slice(0, 2)}/${hex}`;
       return [directory, `${directory}/data`];
@@ -142,13 +161,19 @@ export interface Allowed {
   readonly removed?: ReadonlySet<string>;
   /** Paths that may be there though they were not before, and what they must be then. */
   readonly added?: Tree;
+  /** Paths that may be what they are in `added`, instead of what they were. */
+  readonly mended?: ReadonlySet<string>;
 }
 
 /**
  * How a tree differs from what it was, beyond what is allowed. Whatever was there before and still is must be the same:
  * bytes, mode, owner and time, but for the time of a directory in which something came or went.
  */
-export function differences(before: Tree, now: Tree, { removed, added }: Allowed = {}): string[] {
+export function differences(
+  before: Tree,
+  now: Tree,
+  { removed, added, mended }: Allowed = {},
+): string[] {
   const found: string[] = [];
   const touched = new Set<string>();
   for (const path of before.keys()) {
@@ -159,10 +184,16 @@ export function differences(before: Tree, now: Tree, { removed, added }: Allowed
   for (const path of now.keys()) if (!before.has(path)) touched.add(parentOf(path));
   // A put-back file comes by a temporary name, so its directory is touched before it is there.
   for (const path of added?.keys() ?? []) if (!before.has(path)) touched.add(parentOf(path));
+  for (const path of mended ?? []) touched.add(parentOf(path));
   for (const [path, entry] of now) {
     const expected = before.get(path) ?? added?.get(path);
     // A directory that is just made gets its owner and mode in a second step.
     const inTheMaking = !before.has(path) && entry.kind === 'directory';
+    const wanted = mended?.has(path) === true ? added?.get(path) : undefined;
+    if (expected !== undefined && wanted !== undefined) {
+      found.push(...neither(path, expected, wanted, entry));
+      continue;
+    }
     if (expected === undefined) found.push(`${path} is new`);
     else if (!inTheMaking) found.push(...changes(path, expected, entry, touched));
     else if (expected.kind !== 'directory') found.push(`${path} is a directory now`);
@@ -180,6 +211,18 @@ export function unlike(expected: Tree, now: Tree): string[] {
     if (wanted === undefined) found.push(`${path} is too many`);
     else found.push(...changes(path, wanted, entry, directories));
   }
+  return found;
+}
+
+/** A mend gives a file its owner, its mode and its content one after the other: each is the old or the new. */
+function neither(path: string, before: Entry, after: Entry, now: Entry): string[] {
+  const found: string[] = [];
+  for (const part of ['mode', 'uid', 'gid'] as const) {
+    if (now[part] !== before[part] && now[part] !== after[part])
+      found.push(`${path}: its ${part} is ${now[part]}`);
+  }
+  const texts = [before.content, after.content].map((content) => content?.toString('latin1'));
+  if (!texts.includes(now.content?.toString('latin1'))) found.push(`${path}: its content is new`);
   return found;
 }
 
