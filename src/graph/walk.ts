@@ -157,10 +157,13 @@ export class Walk {
     this.#keepNamed(repository, digest);
   }
 
-  /** A tag is a root, unless the policy drops it or it follows a subject. */
+  /**
+   * A tag is a root, unless the policy drops it or it follows a subject. A broken one follows
+   * nobody: its history is all that holds what it may have been on, and has to stay with it.
+   */
   #startTag(tag: number): void {
     if (this.#marks.tagDropped[tag] === 1) return;
-    const isProtected = this.#decisions.tagProtected[tag] === 1;
+    const isProtected = this.#decisions.tagProtected[tag] === 1 || this.#pinsOf(tag).length > 0;
     const subject = isProtected ? undefined : subjectOf(this.#index, this.#aliasTargets, tag);
     if (subject === 'nowhere') this.#noteOrphan(tag);
     if (subject === undefined || subject === 'nowhere') {

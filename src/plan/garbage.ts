@@ -105,7 +105,7 @@ export async function collectGarbage(
   const directories = [
     ...absentBlobs(question, details, graced),
     ...links.bare,
-    ...(sweepsLinks ? [...bareRevisions(survey), ...emptyNamespaces(index)] : []),
+    ...(sweepsLinks ? [...bareRevisions(survey), ...emptyNamespaces(survey, dead)] : []),
   ];
   const temporaries = [...index.temporaries, ...details.temporaries];
   return {

@@ -117,8 +117,36 @@ export function bareRevisions({ index, liveness }: Survey): string[] {
   return found;
 }
 
-export function emptyNamespaces(index: StoreIndex): string[] {
-  return index.emptyDirectories.map((path) => `${REPOSITORIES}/${path}`);
+/** Namespaces that are empty, and those that are once `dead` repositories are gone. */
+export function emptyNamespaces({ index, findings }: Survey, dead: readonly number[]): string[] {
+  const going = new Set(dead);
+  const held = new Set<string>();
+  const hold = (path: string): void => {
+    for (const above of foldersAbove(path)) held.add(above);
+  };
+  index.repositories.forEach((name, repository) => {
+    if (going.has(repository)) return;
+    held.add(name);
+    hold(name);
+  });
+  const below = `${REPOSITORIES}/`;
+  for (const { path } of findings) if (path.startsWith(below)) hold(path.slice(below.length));
+  const empty = new Set<string>(index.emptyDirectories);
+  for (const repository of dead) {
+    for (const above of foldersAbove(index.repositories[repository] as string)) {
+      if (!held.has(above)) empty.add(above);
+    }
+  }
+  return [...empty].map((path) => `${REPOSITORIES}/${path}`);
+}
+
+/** `a/b` and `a` of `a/b/c`. */
+function foldersAbove(path: string): string[] {
+  const found: string[] = [];
+  for (let at = path.lastIndexOf('/'); at > 0; at = path.lastIndexOf('/', at - 1)) {
+    found.push(path.slice(0, at));
+  }
+  return found;
 }
 
 /**

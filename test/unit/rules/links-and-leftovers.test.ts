@@ -231,6 +231,22 @@ describe('rule 14: leftovers', () => {
     ]);
   });
 
+  it('the namespaces above it go too, but for what else is in them', async () => {
+    const store = newStore();
+    for (const name of ['deep/er/dead', 'mixed/dead', 'odd/er/dead']) {
+      store.mkdir(`repositories/${name}/_uploads`);
+    }
+    image(store, 'mixed/full', 'latest');
+    store.writeFile('repositories/odd/notes.txt', 'mine');
+    age(store);
+    expect(ofKind(await plan(store), 'empty-directory')).toEqual(
+      ['odd/er', 'deep/er', 'deep'].map((name) => ({
+        kind: 'empty-directory',
+        path: `repositories/${name}`,
+      })),
+    );
+  });
+
   it('a repository is emptied by this plan and goes in it', async () => {
     const store = newStore();
     const deleted = image(store, 'dead');
@@ -332,6 +348,20 @@ describe('rule 14: leftovers', () => {
     expect(ofKind(planned, 'revision')).toHaveLength(1);
     expect(ofKind(planned, 'tag-index')).toEqual([]);
     expect(closure(before).filter((digest) => planned.planned.has(digest))).toEqual([]);
+  });
+
+  it('a broken fallback tag stays, though its subject goes, since its history holds something', async () => {
+    const store = newStore();
+    image(store, 'a', 'latest');
+    const subject = image(store, 'a');
+    const tag = subject.digest.replace(':', '-');
+    const referrers = image(store, 'a', tag);
+    store.tag('a', tag, digestOf('nothing'));
+    age(store);
+    const planned = await plan(store, { untagged: true });
+    expect(ofKind(planned, 'tag')).toEqual([]);
+    expect(closure(subject).every((digest) => planned.planned.has(digest))).toBe(true);
+    expect(closure(referrers).some((digest) => planned.planned.has(digest))).toBe(false);
   });
 
   it.each(['its directory is left', 'its directory is gone too'])(
