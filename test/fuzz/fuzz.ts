@@ -29,7 +29,7 @@ const LONGEST = 16_384;
 
 /** Feeds a target until the time is over or an input is found that breaks it. */
 export async function fuzz(target: Target, prng: Prng, budgetMs: number): Promise<FuzzResult> {
-  const corpus = target.corpus.map((text) => Buffer.from(text));
+  const corpus: Buffer[] = target.corpus.map((text) => Buffer.from(text));
   let executions = 0;
   let slowestMs = 0;
   for (const end = performance.now() + budgetMs; ; executions++) {
