@@ -55,6 +55,7 @@ export interface SystemdFlags {
   readonly root: string;
   readonly policy?: string;
   readonly untagged?: boolean;
+  readonly registryStopped?: boolean;
   readonly maxDuration: string;
   readonly schedule: string;
   readonly program?: string;
@@ -75,11 +76,12 @@ export function generateSystemd(
     if (typeof value === 'string') assertOneLine(`--${kebab(flag)}`, value);
   }
   const root = assertAbsolute('--root', flags.root);
-  const { maxDuration, schedule, untagged = false } = flags;
+  const { maxDuration, schedule, untagged = false, registryStopped = false } = flags;
   const policy = flags.policy === undefined ? undefined : assertAbsolute('--policy', flags.policy);
   const program = flags.program === undefined ? self : [assertAbsolute('--program', flags.program)];
   const [stop, start] = registryCommands(flags);
-  const facts = { program, stop, start, root, policy, untagged, maxDuration, schedule };
+  const choices = { root, policy, untagged, registryStopped, maxDuration, schedule };
+  const facts = { program, stop, start, ...choices };
   if (unit !== 'timer') print(1, renderService(facts));
   if (unit === undefined) print(1, '\n');
   if (unit !== 'service') print(1, renderTimer(facts));

@@ -177,6 +177,7 @@ function addGenerate(program: Command, state: { code: number }): void {
     .option('--root <path>', 'rootdirectory, docker/registry/v2 or config.yml', '/var/lib/registry')
     .option('--policy <file>', 'what to keep and what to drop')
     .option('-m, --untagged', 'drop untagged manifests too')
+    .option('--registry-stopped', 'pass this on, for a store on a network file system')
     .option('--max-duration <duration>', 'a sweep stops at a safe point after this long', '2h')
     .option('--schedule <calendar>', 'when, as OnCalendar= takes it', 'Sun 03:00')
     .option('--program <file>', 'where regsweep is, if not where it is now')

@@ -7,6 +7,8 @@ export interface UnitFacts {
   readonly root: string;
   readonly policy: string | undefined;
   readonly untagged: boolean;
+  /** Passed on: where looking for a registry proves nothing, the unit's own stop has to do. */
+  readonly registryStopped: boolean;
   /** As `--max-duration` takes it. */
   readonly maxDuration: string;
   /** As systemd's `OnCalendar=` takes it. */
@@ -21,7 +23,8 @@ const PLAN = '/run/regsweep/plan.ndjson';
  * ended. The reports are in the journal.
  */
 export function renderService(facts: UnitFacts): string {
-  const { program, root, policy, untagged, maxDuration } = facts;
+  const { program, root, policy, untagged, registryStopped, maxDuration } = facts;
+  const word = registryStopped ? ['--registry-stopped'] : [];
   const plan = [
     ...program,
     'plan',
@@ -31,6 +34,7 @@ export function renderService(facts: UnitFacts): string {
     PLAN,
     ...(policy === undefined ? [] : ['--policy', policy]),
     ...(untagged ? ['-m'] : []),
+    ...word,
   ];
   const sweep = [
     ...program,
@@ -40,6 +44,7 @@ export function renderService(facts: UnitFacts): string {
     '--no-progress',
     '--max-duration',
     maxDuration,
+    ...word,
   ];
   return `# /etc/systemd/system/regsweep.service
 [Unit]

@@ -1,13 +1,14 @@
 /** What `generate` prints, given to those who read it: the shells, man and systemd. */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { mustSucceed, PROGRAM, regsweep } from '../support/cli.ts';
+import { makeDemoStore } from '../../fixtures/demo/make.js';
+import { mustSucceed, plan, PROGRAM, regsweep } from '../support/cli.ts';
 import { complete } from '../support/completion.ts';
 import type { Shell } from '../support/completion.ts';
-import { describeWithPackages } from '../support/packages.ts';
+import { describeAsRoot, describeWithPackages } from '../support/packages.ts';
 
 let folder = '';
 
@@ -155,6 +156,23 @@ describe('the units of systemd', () => {
   });
 
   describeWithPackages(['systemd'], 'by systemd itself', () => {
+    describeAsRoot('carried out', () => {
+      test('sweep the store, with the registry stopped before and started after', async () => {
+        const root = join(folder, 'demo');
+        makeDemoStore(root);
+        const { steps, calls } = await carryOut(root);
+        expect(calls).toEqual(['stop docker-registry.service', 'start docker-registry.service']);
+        expect(steps).toEqual([0, 0, 0, 0]);
+        expect((await plan(root, ['-m'])).blobs.size).toBe(0);
+      });
+
+      test('start the registry after a plan that failed', async () => {
+        const { steps, calls } = await carryOut(join(folder, 'nowhere'));
+        expect(calls).toEqual(['stop docker-registry.service', 'start docker-registry.service']);
+        expect(steps).toEqual([0, 2, 0]);
+      });
+    });
+
     test.each<[string, string[]]>([
       ['plain', []],
       ['with odd names', ['--root', '/srv/my "reg" 100%/$x\\y', '--policy', "/etc/a b's.yaml"]],
@@ -174,3 +192,31 @@ describe('the units of systemd', () => {
     });
   });
 });
+
+/**
+ * Runs the service's commands as systemd does for a oneshot: each after the success of the one
+ * before, the last in any case. In a mount namespace with a /run and a systemctl of its own.
+ * @returns the exit codes, and what systemctl was asked for.
+ */
+async function carryOut(root: string): Promise<{ steps: number[]; calls: string[] }> {
+  const place = mkdtempSync(join(folder, 'unit-'));
+  const stub = join(place, 'systemctl');
+  const log = join(place, 'log');
+  writeFileSync(stub, `#!/bin/sh\necho "$@" >>${log}\n`, { mode: 0o755 });
+  const flags = ['--root', root, '-m', '--registry-stopped'];
+  const unit = await generate('systemd', 'service', ...flags);
+  const of = (key: string): string[] =>
+    [...unit.matchAll(new RegExp(`^${key}=(.*)$`, 'gm'))].map((match) => match[1] ?? '');
+  const script = [
+    'mount -t tmpfs none /run && mkdir -m 700 /run/regsweep',
+    `mount --bind ${stub} /usr/bin/systemctl`,
+    `export ${of('Environment').join(' ').replace('/var/lib', place)}`,
+    'step() { "$@" >>/run/out 2>&1; code=$?; echo $code; return $code; }',
+    [...of('ExecStartPre'), ...of('ExecStart')].map((words) => `step ${words}`).join(' && '),
+    ...of('ExecStopPost').map((words) => `step ${words}`),
+  ].join('\n');
+  const { stdout, stderr } = spawnSync('unshare', ['-m', 'sh', '-c', script], { encoding: 'utf8' });
+  expect(stderr).toBe('');
+  const calls = readFileSync(log, 'utf8').trim().split('\n');
+  return { steps: stdout.trim().split('\n').map(Number), calls };
+}
