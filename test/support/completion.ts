@@ -8,7 +8,7 @@ export type Shell = 'bash' | 'zsh' | 'fish';
 /**
  * What a shell offers for the last word of a line.
  * @param file the completion script.
- * @param folder where the shell stands, and where helpers of the test go.
+ * @param folder where the shell stands, and where files of the test go.
  */
 export function complete(shell: Shell, file: string, line: string, folder: string): string[] {
   const text = { bash: askBash, zsh: askZsh, fish: askFish }[shell](file, line, folder);
