@@ -1,8 +1,9 @@
-import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
+import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { AppError } from '../fs/errors.js';
 import { escapeText } from '../report/escape.js';
 import { EXIT, EXIT_OF } from './exit.js';
 import type { ExportFlags } from './export-command.js';
+import type { SystemdFlags } from './generate-command.js';
 import { print } from './output.js';
 import type { CheckFlags } from './check-command.js';
 import type { AnalyzeFlags } from './analyze-command.js';
@@ -14,8 +15,9 @@ import type { WhyFlags } from './why-command.js';
 
 const HELP_AFTER = `
 ROOT is the registry's rootdirectory, its docker/registry/v2, or its config.yml.
-Without it: $REGSWEEP_ROOT, then /var/lib/registry. Stop the registry first.
+Without it: $REGSWEEP_ROOT, then /var/lib/registry. Stop the registry first.`;
 
+const EXIT_HELP = `
 Exit codes: 0 done, 1 failed, 2 usage, 3 refused to protect data, 4 stopped part-way,
 5 the registry is running, 6 the plan is stale, 7 swept but not verified, 130/143 signal.`;
 
@@ -36,6 +38,7 @@ function makeProgram(state: { code: number }): Command {
     .description('Frees the disk of a stopped container registry, and never a blob that is in use.')
     .version(readVersion(), '--version')
     .addHelpText('after', HELP_AFTER)
+    .addHelpText('after', EXIT_HELP)
     .showSuggestionAfterError(true)
     .configureOutput({
       writeOut: (text) => print(1, text),
@@ -50,6 +53,7 @@ function makeProgram(state: { code: number }): Command {
   addWhy(program, state);
   addExport(program, state);
   addPolicy(program, state);
+  addGenerate(program, state);
   return program;
 }
 
@@ -239,6 +243,44 @@ function addPolicy(program: Command, state: { code: number }): void {
     .action(async (file: string) => {
       const { importPolicyFile } = await import('./policy-command.js');
       state.code = await importPolicyFile(file);
+    });
+}
+
+function addGenerate(program: Command, state: { code: number }): void {
+  const generate = program
+    .command('generate')
+    .description('prints what a host needs beside the program: completion, man, systemd');
+  generate
+    .command('completion')
+    .description('prints a completion script: source <(regsweep generate completion bash)')
+    .addArgument(new Argument('<shell>', 'your shell').choices(['bash', 'zsh', 'fish']))
+    .action(async (shell: string) => {
+      const { generateCompletion } = await import('./generate-command.js');
+      state.code = generateCompletion(program, shell);
+    });
+  generate
+    .command('man')
+    .description('prints the man page: regsweep generate man > regsweep.1')
+    .action(async () => {
+      const { generateMan } = await import('./generate-command.js');
+      state.code = generateMan(program);
+    });
+  generate
+    .command('systemd')
+    .description('prints units that stop the registry, plan, sweep, and start it again')
+    .addArgument(new Argument('[unit]', 'only this one').choices(['service', 'timer']))
+    .option('--registry-unit <unit>', 'the unit to stop and start', 'docker-registry.service')
+    .option('--container <name>', 'stop and start this container instead, with docker')
+    .option('--root <path>', 'rootdirectory, docker/registry/v2 or config.yml', '/var/lib/registry')
+    .option('--policy <file>', 'what to keep and what to drop')
+    .option('-m, --untagged', 'drop untagged manifests too')
+    .option('--registry-stopped', 'pass this on, for a store on a network file system')
+    .option('--max-duration <duration>', 'a sweep stops at a safe point after this long', '2h')
+    .option('--schedule <calendar>', 'when, as OnCalendar= takes it', 'Sun 03:00')
+    .option('--program <file>', 'where regsweep is, if not where it is now')
+    .action(async (unit: string | undefined, flags: SystemdFlags) => {
+      const { generateSystemd } = await import('./generate-command.js');
+      state.code = generateSystemd(unit, flags, [process.execPath, process.argv[1] ?? 'regsweep']);
     });
 }
 

@@ -34,6 +34,8 @@ export async function readPolicy(text: string, shownAs: string): Promise<ReadPol
     schema: 'failsafe',
     lineCounter: lines,
     prettyErrors: false,
+    // Else a key that is a mapping makes Node print a warning of its own.
+    logLevel: 'error',
   });
   const source = mapSource(document, lines);
   const problems: Problem[] = [...document.errors, ...document.warnings].map((error) => ({

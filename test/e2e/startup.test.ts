@@ -105,6 +105,12 @@ test.each([['--help'], ['--version'], ['plan', '--help'], ['help', 'plan']])(
   },
 );
 
+test.each([['man'], ['systemd']])('generate %s loads no package but commander', async (what) => {
+  const { packages, workers } = await load(['generate', what]);
+  expect([...packages]).toEqual(['commander']);
+  expect(workers).toEqual([]);
+});
+
 test('a plan of a small store starts no worker and loads nothing heavy', async () => {
   const root = makeStore();
   // A registry that runs beside it, another test's, would have its configuration read.

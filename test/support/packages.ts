@@ -25,6 +25,8 @@ const PROGRAM_OF = new Map([
   ['btrfs-progs', 'mkfs.btrfs'],
   ['util-linux', 'unshare'],
   ['libc6-dev', 'cc'],
+  ['man-db', 'man'],
+  ['systemd', 'systemd-analyze'],
 ]);
 
 const LOCK = join(tmpdir(), 'regsweep-test-packages.lock');

@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { parsePolicy, readPolicy } from '../../src/policy/parse.ts';
 import { formatProblem } from '../../src/policy/problem.ts';
 
@@ -202,6 +202,14 @@ describe('reading', () => {
     await expect(parsePolicy(bad, 'x.yaml')).rejects.toThrow(
       'x.yaml:6:33: unknown key `dorp` in rule; did you mean `drop`?\nx.yaml:6:55: unknown key `lest` in keep; did you mean `last`?',
     );
+  });
+
+  test('a key that is a mapping is a problem, and Node prints nothing of its own', async () => {
+    const warn = vi.spyOn(process, 'emitWarning');
+    const yaml = 'version: 1\npolicies:\n  - repositories: ["**"]\n    ? {a: b}\n    : 1\n';
+    expect((await problems(yaml)).join()).toMatch(/^shop\.yaml:3:5: unknown key `\{ a: b \}`/);
+    expect(warn).not.toHaveBeenCalled();
+    warn.mockRestore();
   });
 
   test('a bomb of aliases is refused', async () => {
