@@ -103,6 +103,7 @@ function decideRepository(
 ): RepositoryDecisions {
   const tags = own ? decideTags(own, facts, settings) : facts.tags.map(unmatched);
   const untagged = decideManifests(own, facts, shields, settings, notes);
+  if (shields.silent) return { name: facts.name, policy: own?.name, tags, untagged };
   return {
     name: facts.name,
     policy: own?.name,

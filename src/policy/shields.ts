@@ -12,6 +12,8 @@ export interface Shields {
   readonly drop: (tag: string | undefined, digest: DigestKey) => Reason | undefined;
   /** The repository as a whole is named. */
   readonly dropsAll: boolean;
+  /** Nothing of the repository is protected or named, so that nobody need be asked. */
+  readonly silent: boolean;
 }
 
 export interface ShieldOptions {
@@ -42,6 +44,7 @@ export function makeShields(
   const dropsAll = targets.some(({ tag, digest }) => tag === undefined && digest === undefined);
   return {
     dropsAll,
+    silent: protections.length === 0 && targets.length === 0,
     protect: (tag, digest) => {
       const reasons: Reason[] = [];
       for (const { protection, digests } of protections) {
