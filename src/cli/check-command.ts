@@ -15,14 +15,14 @@ import { renderCheck } from '../report/check-text.js';
 import { formatBytes } from '../report/format.js';
 import { makeStyle, wantsColor } from '../report/style.js';
 import type { ColorChoice } from '../report/style.js';
-import { describeProcess, lookForRegistry } from '../sweep/quiescence.js';
 import { EXIT } from './exit.js';
 import { writeOut } from './out-lines.js';
 import { print, reportWidth } from './output.js';
 import { planHeader } from './plan-header.js';
 import { openSession, runInSession } from './session.js';
 import type { Session, SessionFlags } from './session.js';
-import { parseDuration } from './values.js';
+import { flagName, parseDuration } from './values.js';
+import { registryWarnings } from './running.js';
 
 export interface CheckFlags extends SessionFlags {
   readonly hash?: boolean;
@@ -52,7 +52,7 @@ export async function runCheck(argument: string | undefined, flags: CheckFlags):
     const mend = mendOf(report.findings, allowed);
     if (flags.output !== undefined) writeMend(flags, session, report, mend, [...allowed]);
     if (flags.csv !== undefined) writeCsv(flags.csv, session, report);
-    const warnings = await warningsOf(session, flags);
+    const warnings = await registryWarnings(session, flags, 'what it is writing may look broken');
     printReport(session, flags, report, mend, {
       warnings,
       seconds: (performance.now() - started) / 1000,
@@ -71,8 +71,8 @@ function readDeadline(flags: CheckFlags): number {
   const alone = ['resume', 'newestFirst', 'maxDuration'] as const;
   const without = alone.find((flag) => flags[flag] !== undefined && flags.hash !== true);
   if (without !== undefined) {
-    const name = without.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
-    throw new AppError('usage', `--${name} goes with --hash: what is read without it is little`);
+    const name = flagName(without);
+    throw new AppError('usage', `${name} goes with --hash: what is read without it is little`);
   }
   if (flags.maxDuration === undefined) return Infinity;
   return Date.now() + parseDuration(flags.maxDuration, '--max-duration');
@@ -125,12 +125,6 @@ function writeMend(
 
 function writeCsv(file: string, { root }: Session, { shopping }: CheckReport): void {
   writeOut(root.root, file, shoppingCsv(shopping));
-}
-
-async function warningsOf({ fs, root }: Session, flags: CheckFlags): Promise<string[]> {
-  if (flags.registryStopped === true) return [];
-  const { processes } = await lookForRegistry(fs, root);
-  return processes.map((found) => `${describeProcess(found)}; what it is writing may look broken`);
 }
 
 function printReport(

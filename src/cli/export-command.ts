@@ -1,6 +1,5 @@
 import { displayName } from '../fs/bytes.js';
-import { AppError } from '../fs/errors.js';
-import { makeOutFs } from '../fs/out-fs.js';
+import { makeOutFs, writeLines } from '../fs/out-fs.js';
 import { surveyStore } from '../plan/derive.js';
 import { dropNothing } from '../policy/decisions.js';
 import { escapeText } from '../report/escape.js';
@@ -12,6 +11,7 @@ import { EXIT } from './exit.js';
 import { print } from './output.js';
 import { openSession, runInSession } from './session.js';
 import type { Session, SessionFlags } from './session.js';
+import { rootAnd } from './values.js';
 
 export interface ExportFlags extends SessionFlags {
   readonly store?: string;
@@ -20,12 +20,7 @@ export interface ExportFlags extends SessionFlags {
 /** Writes a store's facts as tables. The last argument is the folder. Returns the exit code. */
 export async function runExport(args: readonly string[], flags: ExportFlags): Promise<number> {
   const started = performance.now();
-  const [root, folder] = args.length > 1 ? args : [undefined, args[0]];
-  if (folder === undefined || args.length > 2) {
-    throw new AppError('usage', `export takes a ROOT and a DIR, not ${args.length} arguments`, [
-      'regsweep export [ROOT] DIR',
-    ]);
-  }
+  const [root, folder] = rootAnd('DIR', args, 'export');
   return await runInSession(await openSession(root, flags), async (session) => {
     const out = makeOutFs(session.root.root);
     out.makeFolder(folder);
@@ -45,18 +40,15 @@ type Counts = Readonly<Record<ExportTable, number>>;
 /** Row by row, so that a large store's tables need no memory of their own. */
 function writeTables({ root }: Session, folder: string, input: ExportInput): Counts {
   const counts = { repositories: 0, tags: 0, manifests: 0, blobs: 0, references: 0, links: 0 };
-  for (const table of EXPORT_TABLES) {
-    const file = makeOutFs(root.root).create(`${folder}/${table}.ndjson`);
-    try {
-      for (const line of exportRows(table, input)) {
-        file.write(line);
-        counts[table]++;
-      }
-      file.finish();
-    } catch (error) {
-      file.discard();
-      throw error;
+  const counted = function* (table: ExportTable): Generator<string> {
+    for (const line of exportRows(table, input)) {
+      counts[table]++;
+      yield line;
     }
+  };
+  const out = makeOutFs(root.root);
+  for (const table of EXPORT_TABLES) {
+    writeLines(out.create(`${folder}/${table}.ndjson`), counted(table));
   }
   return counts;
 }

@@ -9,7 +9,7 @@ import { renderService, renderTimer } from '../report/systemd.js';
 import { describeCommand } from './describe-program.js';
 import { EXIT, EXIT_MEANING } from './exit.js';
 import { print } from './output.js';
-import { parseDuration } from './values.js';
+import { flagName, parseDuration } from './values.js';
 import { readVersion } from './version.js';
 
 const SHELLS: Readonly<Record<string, (program: CommandFacts) => string>> = {
@@ -73,7 +73,7 @@ export function generateSystemd(
 ): number {
   parseDuration(flags.maxDuration, '--max-duration');
   for (const [flag, value] of Object.entries(flags)) {
-    if (typeof value === 'string') assertOneLine(`--${kebab(flag)}`, value);
+    if (typeof value === 'string') assertOneLine(flagName(flag), value);
   }
   const root = assertAbsolute('--root', flags.root);
   const { maxDuration, schedule, untagged = false, registryStopped = false } = flags;
@@ -123,8 +123,4 @@ function assertAbsolute(flag: string, path: string): string {
   throw new AppError('usage', `${flag}: ${JSON.stringify(path)} is no absolute path`, [
     'systemd knows no working folder: write it out from / on',
   ]);
-}
-
-function kebab(name: string): string {
-  return name.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 }

@@ -1,4 +1,4 @@
-import { makeOutFs } from '../fs/out-fs.js';
+import { makeOutFs, writeLines } from '../fs/out-fs.js';
 import type { BytePath } from '../fs/read-fs.js';
 import { print } from './output.js';
 
@@ -11,12 +11,5 @@ export function writeOut(root: BytePath, file: string, lines: Iterable<string>):
     for (const line of lines) print(1, line);
     return;
   }
-  const out = makeOutFs(root).create(file);
-  try {
-    for (const line of lines) out.write(line);
-    out.finish();
-  } catch (error) {
-    out.discard();
-    throw error;
-  }
+  writeLines(makeOutFs(root).create(file), lines);
 }

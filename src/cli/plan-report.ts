@@ -3,11 +3,11 @@ import { renderPlanJson } from '../report/plan-json.js';
 import { renderPlan } from '../report/plan-text.js';
 import { makeStyle, wantsColor } from '../report/style.js';
 import { mountOf, readMounts } from '../scan/mounts.js';
-import { describeProcess, lookForRegistry } from '../sweep/quiescence.js';
 import { print, reportWidth } from './output.js';
 import type { PlanFlags } from './plan-command.js';
 import type { MadePlan, PlanSettings } from './plan-maker.js';
 import type { Session } from './session.js';
+import { registryWarnings } from './running.js';
 
 export function reportPlan(
   session: Session,
@@ -76,12 +76,6 @@ function diskOf({ fs, root }: Session): {
 
 const NAMES_SHOWN = 5;
 
-async function registryWarnings({ fs, root }: Session, flags: PlanFlags): Promise<string[]> {
-  if (flags.registryStopped === true) return [];
-  const { processes } = await lookForRegistry(fs, root);
-  return processes.map((found) => `${describeProcess(found)}; stop it before the sweep`);
-}
-
 /** What the reader of a plan should know besides. */
 export async function warningsOf(
   session: Session,
@@ -89,7 +83,7 @@ export async function warningsOf(
   { survey, options, outcome }: MadePlan,
 ): Promise<string[]> {
   const { root } = session;
-  const warnings = await registryWarnings(session, flags);
+  const warnings = await registryWarnings(session, flags, 'stop it before the sweep');
   const { tagless } = survey.decisions;
   if (tagless.length > 0) {
     const names = tagless.map((repository) =>

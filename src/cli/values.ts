@@ -56,3 +56,26 @@ export function parseClock(text: string, flag: string, now: Date): number {
   if (then.getTime() <= now.getTime()) then.setDate(then.getDate() + 1);
   return then.getTime() - now.getTime();
 }
+
+/**
+ * The optional ROOT and what follows it, of a command whose last argument is `what`.
+ * @throws AppError `usage` for none, and for more than two.
+ */
+export function rootAnd(
+  what: string,
+  args: readonly string[],
+  command: string,
+): [root: string | undefined, last: string] {
+  const [root, last] = args.length > 1 ? args : [undefined, args[0]];
+  if (last !== undefined && args.length <= 2) return [root, last];
+  throw new AppError(
+    'usage',
+    `${command} takes a ROOT and a ${what}, not ${args.length} arguments`,
+    [`regsweep ${command} [ROOT] ${what}`],
+  );
+}
+
+/** `maxDuration` as people write it: `--max-duration`. */
+export function flagName(key: string): string {
+  return `--${key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
+}

@@ -1,5 +1,4 @@
 import { toBytePath } from '../fs/bytes.js';
-import { AppError } from '../fs/errors.js';
 import { askWhy } from '../insight/why.js';
 import type { Why } from '../insight/why.js';
 import type { WhyPath } from '../insight/why-paths.js';
@@ -15,7 +14,7 @@ import type { MadePlan } from './plan-maker.js';
 import { choosePolicy } from './policy-choice.js';
 import { openSession, runInSession } from './session.js';
 import type { Session, SessionFlags } from './session.js';
-import { parseDuration, parseTime } from './values.js';
+import { parseDuration, parseTime, rootAnd } from './values.js';
 
 export interface WhyFlags extends SessionFlags {
   readonly policy?: string;
@@ -31,12 +30,7 @@ export interface WhyFlags extends SessionFlags {
 
 /** Why something lives. The last argument is the target. Returns the exit code. */
 export async function runWhy(args: readonly string[], flags: WhyFlags): Promise<number> {
-  const [root, target] = args.length > 1 ? args : [undefined, args[0]];
-  if (target === undefined || args.length > 2) {
-    throw new AppError('usage', `why takes a ROOT and a TARGET, not ${args.length} arguments`, [
-      'regsweep why [ROOT] TARGET',
-    ]);
-  }
+  const [root, target] = rootAnd('TARGET', args, 'why');
   const { policy, untagged = false, accessLog = [] } = flags;
   const settings = {
     choice: await choosePolicy({

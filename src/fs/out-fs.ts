@@ -29,6 +29,17 @@ export interface OutFs {
   makeFolder(path: string): void;
 }
 
+/** Writes a file of lines, whole or not at all. */
+export function writeLines(file: OutFile, lines: Iterable<string>): void {
+  try {
+    for (const line of lines) file.write(line);
+    file.finish();
+  } catch (error) {
+    file.discard();
+    throw error;
+  }
+}
+
 const CHUNK = 256 * 1024;
 
 /** @param root what no file may be below. */

@@ -8,14 +8,14 @@ import type { Action, ActionKind, LinkAction, Ownership } from './action.js';
 import { PLAN_FORMAT } from './plan-file.js';
 import type { PlanHeader, PlanTrailer } from './plan-file.js';
 import { isRemovableDirectory, isStorePath, isTemporaryPath } from './validate.js';
+import { isTree } from '../registry/tree.js';
+import type { Tree } from '../registry/tree.js';
 
 export interface Plan {
   readonly header: PlanHeader;
   readonly actions: readonly Action[];
   readonly trailer: PlanTrailer;
 }
-
-type Tree = Readonly<Record<string, unknown>>;
 
 /**
  * Reads and checks a plan: trailer, format, and every part of every action against its
@@ -261,10 +261,6 @@ function readTagName(value: Tree): string | undefined {
 
 function textOf(value: unknown): string {
   return typeof value === 'string' ? value : '';
-}
-
-function isTree(value: unknown): value is Tree {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function isTexts(value: unknown): value is readonly string[] {

@@ -1,6 +1,8 @@
 import { parseDocument } from 'yaml';
 import { AppError, messageOf } from '../fs/errors.js';
 import { DEFAULT_ROOT } from './layout.js';
+import { isTree } from './tree.js';
+import type { Tree } from './tree.js';
 
 /** What the registry's own configuration says of its store. */
 export interface RegistryConfig {
@@ -16,8 +18,6 @@ const ROOT_VARIABLE = 'REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY';
 
 /** The registry stores in a bucket or in memory: there is nothing on a disk. */
 export class StorageElsewhereError extends AppError {}
-
-type Tree = Readonly<Record<string, unknown>>;
 
 /**
  * Reads a registry's `config.yml`. `shownAs` names the file in errors.
@@ -84,8 +84,4 @@ function realmsOf(auth: unknown): string[] {
     if (typeof realm === 'string') realms.push(realm);
   }
   return realms;
-}
-
-function isTree(value: unknown): value is Tree {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -6,9 +6,8 @@ import type { FoundFile } from './facts.js';
 import type { HashFacts } from './hash-shard.js';
 import type { LinkFacts } from './link-shard.js';
 import { OwnershipCounts } from './ownership.js';
-import { chunksOf, inParts } from './scan.js';
+import { chunksOf, contextOf, inParts } from './scan.js';
 import type { ScanOptions } from './scan.js';
-import type { ShardContext } from './shard.js';
 
 /** What only a check asks for: every link's content, every blob's size and data. */
 
@@ -90,8 +89,4 @@ export async function* hashShards(
 ): AsyncGenerator<HashFacts> {
   const shards = parts.map((digests) => ({ ...contextOf(scan), digests, deadlineMs }));
   yield* scan.runner.run('hash', shards);
-}
-
-function contextOf({ base, writeOff }: ScanOptions): ShardContext {
-  return { base, writeOff };
 }

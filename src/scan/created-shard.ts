@@ -1,9 +1,9 @@
 import type { ReadFs } from '../fs/read-fs.js';
 import { PACKED, unpackDigest } from '../registry/digest.js';
 import { makeJsonSource, parseTree, readJson, treeOf } from './json-blob.js';
-import type { Tree } from './json-blob.js';
 import { ShardReader } from './shard.js';
 import type { ShardContext } from './shard.js';
+import type { Tree } from '../registry/tree.js';
 
 export interface CreatedShard extends ShardContext {
   /** Packed digests of manifests. */

@@ -2,9 +2,8 @@ import { hash } from 'node:crypto';
 import { parseDigest } from '../registry/digest.js';
 import { blobData } from '../registry/layout.js';
 import type { ShardReader } from './shard.js';
-
-/** An object of a JSON text. */
-export type Tree = Readonly<Record<string, unknown>>;
+import { isTree } from '../registry/tree.js';
+import type { Tree } from '../registry/tree.js';
 
 /** Where JSON blobs are read from, and through which buffer. */
 export interface JsonSource {
@@ -48,6 +47,5 @@ export function parseTree(text: string): Tree | undefined {
 }
 
 export function treeOf(value: unknown): Tree | undefined {
-  const isTree = typeof value === 'object' && value !== null && !Array.isArray(value);
-  return isTree ? (value as Tree) : undefined;
+  return isTree(value) ? value : undefined;
 }

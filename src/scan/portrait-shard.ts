@@ -2,9 +2,10 @@ import type { ReadFs } from '../fs/read-fs.js';
 import { PACKED, parseDigest, unpackDigest } from '../registry/digest.js';
 import type { Digest } from '../registry/digest.js';
 import { makeJsonSource, readJson, treeOf } from './json-blob.js';
-import type { JsonSource, Tree } from './json-blob.js';
+import type { JsonSource } from './json-blob.js';
 import { ShardReader } from './shard.js';
 import type { ShardContext } from './shard.js';
+import type { Tree } from '../registry/tree.js';
 
 export interface PortraitShard extends ShardContext {
   /** Packed digests of manifests. */

@@ -62,9 +62,14 @@ const PREFIXES_A_SHARD = 4;
 const MANIFESTS_A_SHARD = 512;
 const DETAILS_A_SHARD = 2048;
 
+/** What every shard of a scan is told. */
+export function contextOf({ base, writeOff }: ScanOptions): ShardContext {
+  return { base, writeOff };
+}
+
 /** Reads a store in two stages, its structure and then each distinct manifest once. */
 export async function scanStore(options: ScanOptions, sink: ScanSink): Promise<void> {
-  const context: ShardContext = { base: options.base, writeOff: options.writeOff };
+  const context = contextOf(options);
   const reader = new ShardReader(options.fs, context);
   const { repositories, empty } = discover(reader);
   sink.emptyDirectories(empty);
@@ -86,7 +91,7 @@ export async function scanStore(options: ScanOptions, sink: ScanSink): Promise<v
 
 /** Reads the manifests that the sink names, until it names no more. */
 export async function readWanted(options: ScanOptions, sink: ScanSink): Promise<void> {
-  const context: ShardContext = { base: options.base, writeOff: options.writeOff };
+  const context = contextOf(options);
   let done = 0;
   for (let digests = sink.wanted(); digests.length > 0; digests = sink.wanted()) {
     const total = done + digests.length / PACKED;
@@ -186,7 +191,7 @@ export async function readDetails(
   options: ScanOptions,
   request: DetailRequest,
 ): Promise<DetailFacts> {
-  const context: ShardContext = { base: options.base, writeOff: options.writeOff };
+  const context = contextOf(options);
   const none = { ...context, ...NOTHING };
   const shards = [
     ...chunksOf(request.blobs, DETAILS_A_SHARD * PACKED).map((blobs) => ({ ...none, blobs })),
@@ -253,8 +258,7 @@ export async function readCreatedTimes(
   const count = digests.length / PACKED;
   const joined = { annotation: new Float64Array(count), config: new Float64Array(count) };
   const shards = chunksOf(digests, MANIFESTS_A_SHARD * PACKED).map((part) => ({
-    base: options.base,
-    writeOff: options.writeOff,
+    ...contextOf(options),
     digests: part,
     configs,
   }));
@@ -275,8 +279,7 @@ export async function peekManifests(
   take: (asked: Uint8Array, facts: ManifestFacts) => void,
 ): Promise<void> {
   const shards = chunksOf(digests, MANIFESTS_A_SHARD * PACKED).map((part) => ({
-    base: options.base,
-    writeOff: options.writeOff,
+    ...contextOf(options),
     digests: part,
     onlyLikely: true,
   }));

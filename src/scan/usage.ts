@@ -3,6 +3,7 @@ import { PACKED } from '../registry/digest.js';
 import type { Finding } from '../registry/finding.js';
 import { REPOSITORIES } from '../registry/layout.js';
 import type { StoreRoot } from './root.js';
+import { chunksOf, contextOf, inParts } from './scan.js';
 import type { ScanOptions } from './scan.js';
 import { emptyRooms, ROOM } from './usage-shard.js';
 import type { Amount, LinkedFile, Room, UsageFacts } from './usage-shard.js';
@@ -36,10 +37,7 @@ export async function measureUsage(options: ScanOptions, root: StoreRoot): Promi
     ({ deferred } = facts);
     join.take([''], facts);
   }
-  const shards = [];
-  for (let at = 0; at < deferred.length; at += PATHS_A_SHARD) {
-    shards.push({ ...context, paths: deferred.slice(at, at + PATHS_A_SHARD) });
-  }
+  const shards = inParts(deferred, PATHS_A_SHARD).map((paths) => ({ ...context, paths }));
   let done = 0;
   for await (const facts of options.runner.run('usage', shards)) {
     join.take(shards[done++]?.paths ?? [], facts);
@@ -54,12 +52,11 @@ export async function readAllPortraits(
   digests: Uint8Array,
   configs: boolean,
 ): Promise<Portrait[]> {
-  const { base, writeOff } = options;
-  const shards = [];
-  for (let at = 0; at < digests.length; at += PORTRAITS_A_SHARD * PACKED) {
-    const part = digests.slice(at, at + PORTRAITS_A_SHARD * PACKED);
-    shards.push({ base, writeOff, digests: part, configs });
-  }
+  const shards = chunksOf(digests, PORTRAITS_A_SHARD * PACKED).map((part) => ({
+    ...contextOf(options),
+    digests: part,
+    configs,
+  }));
   const found: Portrait[] = [];
   for await (const { portraits } of options.runner.run('portraits', shards)) {
     for (const portrait of portraits) found.push(portrait);

@@ -1,4 +1,5 @@
 import { errnoOf } from '../fs/errors.js';
+import { writeLines } from '../fs/out-fs.js';
 import type { OutFile } from '../fs/out-fs.js';
 import type { ReadFs } from '../fs/read-fs.js';
 import { linkDirectory } from '../plan/action.js';
@@ -57,13 +58,7 @@ export function writeUndo(
     options: plan.header.options,
     counts: { links: links.length },
   };
-  try {
-    for (const line of planLines(header, links, 0)) file.write(line);
-    file.finish();
-  } catch (error) {
-    file.discard();
-    throw error;
-  }
+  writeLines(file, planLines(header, links, 0));
 }
 
 function orderOf(noted: Noted): number {
