@@ -25,15 +25,29 @@ import type { Session } from './session.js';
 export interface PolicyOutcome {
   readonly facts: StoreFacts;
   readonly decisions: PolicyDecisions;
+  /** When things were pulled, by all that tells. */
+  readonly pulls: PullTimes;
   /** What the reader should know; sorted. */
   readonly notes: readonly string[];
 }
+
+/** Of tags and of manifests, by place: milliseconds since 1970, or undefined where nothing tells. */
+export interface PullTimes {
+  /** What tells, in a few words each. */
+  readonly by: readonly string[];
+  readonly tag: (tag: number) => number | undefined;
+  readonly revision: (entry: number) => number | undefined;
+}
+
+const NO_TIMES: PullTimes = { by: [], tag: () => undefined, revision: () => undefined };
 
 export interface DeciderOptions {
   readonly policy: Policy;
   readonly choice: PolicyChoice;
   readonly nowMs: number;
   readonly graceMs: number;
+  /** A cache is evicted from: pulls tell what goes first, and a repository needs no tag. */
+  readonly evicts: boolean;
 }
 
 const HOUR = 3_600_000;
@@ -62,7 +76,7 @@ export class Decider {
   async readLogs(): Promise<void> {
     const { policy, choice, nowMs } = this.#options;
     const { logs } = policy.evidence;
-    if (!needsOf(policy).pulled || logs.length === 0) return;
+    if (!this.#wantsPulls() || logs.length === 0) return;
     const { readLogs } = await import('../evidence/read-logs.js');
     const { makeLogFs } = await import('../fs/log-fs.js');
     const { progress, scan } = this.#session;
@@ -77,7 +91,7 @@ export class Decider {
 
   /** @throws AppError `refused` when the policy must not be carried out on this store. */
   async decide(index: StoreIndex): Promise<PolicyOutcome> {
-    const { policy, nowMs, graceMs } = this.#options;
+    const { policy, nowMs, graceMs, evicts } = this.#options;
     const pulls = this.#pulls(index);
     const evidence = { ...NO_EVIDENCE, pulledMs: pulls.pulledMs };
     let facts = factsOfStore(index, evidence);
@@ -90,11 +104,12 @@ export class Decider {
       nowMs,
       graceMs,
       pulls: pulls.coverage,
+      evicts,
       digestFiles: this.#digestFiles,
     });
     refuse(decisions);
     const notes = new Set([...decisions.evaluation.notes, ...pulls.notes]);
-    return { facts, decisions, notes: [...notes].sort() };
+    return { facts, decisions, pulls: pulls.times, notes: [...notes].sort() };
   }
 
   #wantsCreated({ repositories }: StoreFacts): boolean {
@@ -104,19 +119,26 @@ export class Decider {
     return pushed === 'check' && suspectResets(repositories, { now, implausibleBefore });
   }
 
+  #wantsPulls(): boolean {
+    return this.#options.evicts || needsOf(this.#options.policy).pulled;
+  }
+
   #pulls(index: StoreIndex): Pick<StoreEvidence, 'pulledMs'> & {
+    times: PullTimes;
     coverage: PullCoverage | undefined;
     notes: readonly string[];
   } {
     const { policy, nowMs } = this.#options;
-    if (!needsOf(policy).pulled) return { ...NO_EVIDENCE, coverage: undefined, notes: [] };
+    if (!this.#wantsPulls()) {
+      return { ...NO_EVIDENCE, times: NO_TIMES, coverage: undefined, notes: [] };
+    }
     const logs = this.#logs;
-    const logged = logs === undefined ? NO_EVIDENCE.pulledMs : loggedPulls(index, logs);
+    const logged = logs === undefined ? NO_TIMES : loggedPulls(index, logs);
     const notes = [...(logs?.notes ?? [])];
     const { atime } = policy.evidence;
     if (atime === false) {
-      if (logs === undefined) notes.push(NO_PULLS);
-      return { pulledMs: logged, coverage: logs?.coverage, notes };
+      if (logs === undefined && needsOf(policy).pulled) notes.push(NO_PULLS);
+      return { pulledMs: logged.tag, times: logged, coverage: logs?.coverage, notes };
     }
     const { fs, root } = this.#session;
     const mount = mountOf(readMounts(fs), root.base);
@@ -127,7 +149,12 @@ export class Decider {
         const byAccess = access.pulledMs(tag);
         // A link that was never read may be one whose reading was not noted.
         if (byAccess === undefined && mayDrop) return nowMs;
-        return newest(logged(tag), byAccess);
+        return newest(logged.tag(tag), byAccess);
+      },
+      times: {
+        by: access.usable ? [...logged.by, 'access times'] : logged.by,
+        tag: (tag) => newest(logged.tag(tag), access.pulledMs(tag)),
+        revision: (entry) => newest(logged.revision(entry), access.revisionPulledMs(entry)),
       },
       coverage: mayDrop ? { fromMs: 0 } : logs?.coverage,
       notes: [...notes, ...access.notes],
@@ -138,8 +165,9 @@ export class Decider {
 const NO_PULLS =
   'the policy asks when images were pulled, and nothing was given that tells: nothing goes by it (--access-log)';
 
-/** When tags were pulled by the logs; a pull of an index's child is one of the index. */
-function loggedPulls(index: StoreIndex, logs: LogEvidence): StoreEvidence['pulledMs'] {
+/** When things were pulled by the logs; a pull of an index's child is one of the index. */
+function loggedPulls(index: StoreIndex, logs: LogEvidence): PullTimes {
+  const { tags, revisions } = index;
   const { parents } = reverseOf(index);
   const parentsOf = (_: string, digest: Digest): Digest[] => {
     const id = index.digests.find(digest);
@@ -152,10 +180,16 @@ function loggedPulls(index: StoreIndex, logs: LogEvidence): StoreEvidence['pulle
     if (repository === undefined || !logs.repositories.has(repository)) return undefined;
     return pullsOf(logs, repository, parentsOf);
   });
-  return (tag) => {
-    const pulled = byRepository[index.tags.repository[tag] as number];
-    const digest = index.tags.digest[tag] as number;
-    return pulled?.(index.tags.name[tag] as string, digestText(index, digest));
+  return {
+    by: ['access logs'],
+    tag: (tag) => {
+      const pulled = byRepository[tags.repository[tag] as number];
+      return pulled?.(tags.name[tag] as string, digestText(index, tags.digest[tag] as number));
+    },
+    revision: (entry) => {
+      const pulled = byRepository[revisions.repository[entry] as number];
+      return pulled?.(undefined, digestText(index, revisions.digest[entry] as number));
+    },
   };
 }
 

@@ -74,6 +74,8 @@ function addPlan(program: Command, state: { code: number }): void {
     .addOption(list('--drop <name>', 'drop shop/dead, shop/api:v1 or shop/old@sha256:...'))
     .addOption(list('--access-log <pattern>', 'logs that tell of pulls: access.log*'))
     .option('--free <size>', 'of all this drop the least valuable first, until so much is freed')
+    .option('--evict-to <size>', 'of a pull-through cache: evict what was unused longest')
+    .option('--is-cache', 'with --evict-to: it is a cache, though nothing on the disk says so')
     .option('--what-if', 'show what --keep-last and --older-than would free, value by value')
     .option('--print-policy', 'print the policy that the flags make, and end')
     .option('--grace <duration>', 'keep interrupted pushes and untagged manifests this long', '1h')

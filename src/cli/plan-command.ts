@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import type { Hash } from 'node:crypto';
+import { AppError } from '../fs/errors.js';
 import { actionsOf } from '../plan/actions.js';
+import type { Wanted } from '../plan/meet-goal.js';
 import { planLines } from '../plan/plan-file.js';
 import type { PlanHeader } from '../plan/plan-file.js';
 import { survivorsOf } from '../plan/survivors.js';
@@ -67,11 +69,24 @@ async function readSettings(flags: PlanFlags): Promise<PlanSettings> {
     diskIsAuthority: flags.diskIsAuthority === true,
     // A page has the curves too.
     whatIf: flags.whatIf === true || flags.html !== undefined,
-    goalBytes: flags.free === undefined ? undefined : parseSize(flags.free, '--free'),
+    goal: readGoal(flags),
     graceMs: parseDuration(flags.grace, '--grace'),
     uploadsOlderThanMs: parseDuration(flags.uploadsOlderThan, '--uploads-older-than'),
     nowMs: flags.now === undefined ? Date.now() : parseTime(flags.now, '--now'),
   };
+}
+
+function readGoal({ free, evictTo, isCache = false }: PlanFlags): Wanted | undefined {
+  if (evictTo === undefined) {
+    if (isCache) throw new AppError('usage', '--is-cache goes with --evict-to');
+    return free === undefined ? undefined : { kind: 'free', bytes: parseSize(free, '--free') };
+  }
+  if (free === undefined) {
+    return { kind: 'evict', bytes: parseSize(evictTo, '--evict-to'), isCache };
+  }
+  throw new AppError('usage', '--free and --evict-to are two goals', [
+    '--free says how much is to go, --evict-to how much may stay: give one of them',
+  ]);
 }
 
 async function writeCsv(file: string, root: StoreRoot, made: MadePlan): Promise<void> {

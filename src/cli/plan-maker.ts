@@ -2,7 +2,7 @@ import { actionsOf } from '../plan/actions.js';
 import { surveyStore } from '../plan/derive.js';
 import type { Survey } from '../plan/derive.js';
 import { collectGarbage } from '../plan/garbage.js';
-import type { GoalReport } from '../plan/meet-goal.js';
+import type { GoalReport, LastUse, Wanted } from '../plan/meet-goal.js';
 import type { Garbage, GarbageOptions } from '../plan/garbage.js';
 import { summarize } from '../plan/summary.js';
 import type { PlanSummary } from '../plan/summary.js';
@@ -13,7 +13,7 @@ import type { PlanDecisions } from '../policy/decisions.js';
 import { dropDeadTags, dropUntagged } from '../policy/untagged.js';
 import type { PolicyOutcome } from './decider.js';
 import type { PolicyChoice } from './policy-choice.js';
-import { limitForeign, refuseWithoutRepositories } from './refusals.js';
+import { limitForeign, refuseUnlessCache, refuseWithoutRepositories } from './refusals.js';
 import type { Session } from './session.js';
 
 /** What a plan goes by, read and checked. */
@@ -21,8 +21,8 @@ export interface PlanSettings extends Omit<GarbageOptions, 'orphansOnly'> {
   readonly choice: PolicyChoice;
   readonly dropsDeadTags: boolean;
   readonly diskIsAuthority: boolean;
-  /** Drop no more than what frees so many bytes. */
-  readonly goalBytes: number | undefined;
+  /** Drop no more than what frees so many bytes, or leaves so many. */
+  readonly goal: Wanted | undefined;
   /** Foretell what simpler policies would free. */
   readonly whatIf: boolean;
 }
@@ -42,8 +42,7 @@ export interface MadePlan {
 /** Surveys a store under a policy, and measures what goes. @throws AppError `refused` */
 export async function makePlan(session: Session, settings: PlanSettings): Promise<MadePlan> {
   const { choice } = settings;
-  const drops = choice.policy !== undefined ? 'a policy' : choice.untagged ? '-m' : undefined;
-  const orphansOnly = limitForeign(session.root, drops, settings.diskIsAuthority);
+  const orphansOnly = limitToOrphans(session, settings);
   const options = { ...settings, orphansOnly };
   const scan = { ...session.scan, tagTimes: choice.policy !== undefined || settings.whatIf };
   let outcome: PolicyOutcome | undefined;
@@ -53,11 +52,11 @@ export async function makePlan(session: Session, settings: PlanSettings): Promis
   });
   const survey = await surveyStore(scan, async (index) => {
     const offered = await offer(index);
-    const { goalBytes } = settings;
-    if (goalBytes === undefined) return offered;
+    const wanted = settings.goal;
+    if (wanted === undefined) return offered;
     const { meetGoal } = await import('../plan/meet-goal.js');
-    const lastUse = lastUseOf(index, outcome);
-    const met = await meetGoal(scan, index, offered, { ...options, goalBytes, lastUse });
+    const lastUse = wanted.kind === 'free' ? lastUseOf(index, outcome) : lastPullOf(index, outcome);
+    const met = await meetGoal(scan, index, offered, { ...options, wanted, lastUse });
     goal = met.report;
     return met.decisions;
   });
@@ -66,6 +65,17 @@ export async function makePlan(session: Session, settings: PlanSettings): Promis
   const summary = summarize(survey, garbage, actionsOf(survey, garbage));
   const whatIf = settings.whatIf ? await foretell(survey, settings, outcome) : undefined;
   return { survey, garbage, summary, options, outcome, goal, whatIf };
+}
+
+/** Whether only blobs without any link may go. @throws AppError `refused` */
+function limitToOrphans({ root }: Session, settings: PlanSettings): boolean {
+  const { choice, goal, diskIsAuthority } = settings;
+  if (goal?.kind === 'evict') {
+    refuseUnlessCache(root, goal.isCache);
+    return false;
+  }
+  const drops = choice.policy !== undefined ? 'a policy' : choice.untagged ? '-m' : undefined;
+  return limitForeign(root, drops, diskIsAuthority);
 }
 
 /** What is protected stays in every case. */
@@ -89,7 +99,7 @@ async function foretell(
 }
 
 /** When tags were pulled or pushed last, by what the policy was told. */
-function lastUseOf(index: StoreIndex, outcome: PolicyOutcome | undefined): (tag: number) => number {
+function lastUseOf(index: StoreIndex, outcome: PolicyOutcome | undefined): LastUse {
   const pulled = new Map<number, number>();
   outcome?.facts.repositories.forEach(({ tags }, repository) => {
     tags.forEach(({ pulledMs }, i) => {
@@ -97,7 +107,21 @@ function lastUseOf(index: StoreIndex, outcome: PolicyOutcome | undefined): (tag:
       if (tag !== undefined && pulledMs !== undefined) pulled.set(tag, pulledMs);
     });
   });
-  return (tag) => Math.max(index.tags.time[tag] as number, pulled.get(tag) ?? 0);
+  return {
+    by: [],
+    tag: (tag) => Math.max(index.tags.time[tag] as number, pulled.get(tag) ?? 0),
+    revision: (entry) => index.revisions.time[entry] as number,
+  };
+}
+
+/** When a cache was asked for things last, or else fetched them: it writes a link as it does. */
+function lastPullOf({ tags, revisions }: StoreIndex, outcome: PolicyOutcome | undefined): LastUse {
+  const pulls = outcome?.pulls;
+  return {
+    by: [...(pulls?.by ?? []), 'the times of links'],
+    tag: (tag) => Math.max(tags.time[tag] as number, pulls?.tag(tag) ?? 0),
+    revision: (entry) => Math.max(revisions.time[entry] as number, pulls?.revision(entry) ?? 0),
+  };
 }
 
 type Decide = (index: StoreIndex) => Promise<PlanDecisions>;
@@ -118,8 +142,9 @@ async function chooseDecide(
     const decide = choice.untagged ? dropUntagged : dropNothing;
     return (index) => Promise.resolve(withDead(index, decide(index, settings)));
   }
+  const evicts = settings.goal?.kind === 'evict';
   const { Decider } = await import('./decider.js');
-  const decider = new Decider(session, { policy, choice, nowMs, graceMs });
+  const decider = new Decider(session, { policy, choice, nowMs, graceMs, evicts });
   await decider.readLogs();
   return async (index) => {
     const outcome = await decider.decide(index);

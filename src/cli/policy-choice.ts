@@ -19,6 +19,8 @@ export interface PolicyOptions {
   readonly protect?: readonly string[];
   readonly drop?: readonly string[];
   readonly accessLog?: readonly string[];
+  readonly evictTo?: string;
+  readonly isCache?: boolean;
   readonly allow?: readonly string[];
 }
 
@@ -95,8 +97,9 @@ async function readPolicyOf(
   const allowResetTimes = options.allow?.includes('reset-times') === true;
   const logs = options.accessLog ?? [];
   const { policy: file } = options;
+  const evicts = options.evictTo !== undefined;
   if (file === undefined)
-    return withLogs(policyFromFlags({ ...options, untagged, allowResetTimes }), logs);
+    return withLogs(policyFromFlags({ ...options, untagged, evicts, allowResetTimes }), logs);
   const { parsePolicy } = await import('../policy/parse.js');
   const policy = await parsePolicy(readText(makeReadFs(), file), file);
   return withLogs(withNamed(policy, { ...options, allowResetTimes }), logs);
@@ -185,5 +188,7 @@ function typedAgain(options: PolicyOptions, untagged: boolean): string[] {
     ...all('--drop', options.drop),
     ...all('--access-log', options.accessLog),
     ...all('--allow', options.allow),
+    ...one('--evict-to', options.evictTo),
+    ...(options.isCache === true ? ['--is-cache'] : []),
   ];
 }

@@ -72,7 +72,7 @@ export async function explainPolicy(
       choice,
       dropsDeadTags: allow?.includes('drop-dead-tags') === true,
       diskIsAuthority: true,
-      goalBytes: undefined,
+      goal: undefined,
       whatIf: false,
       graceMs: parseDuration(flags.grace, '--grace'),
       uploadsOlderThanMs: Infinity,

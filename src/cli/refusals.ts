@@ -33,10 +33,34 @@ export function limitForeign(
     [
       foreign.kind === 'harbor'
         ? 'its tags are in its database, so every manifest may look untagged here'
-        : 'untagged pulls are usual in a cache',
+        : 'untagged pulls are usual in a cache; --evict-to SIZE evicts what was unused longest',
       `without ${drops}, blobs that nothing links go; if the tags on this disk are all there is: --disk-is-authority`,
     ],
   );
+}
+
+/**
+ * Only from a cache may things be evicted: whoever wants them again has them fetched.
+ * @throws AppError `refused`
+ */
+export function refuseUnlessCache(root: StoreRoot, isCache: boolean): void {
+  const { foreign } = root;
+  if (foreign?.kind === 'gitlab') limitForeign(root, 'a policy', false);
+  if (foreign?.kind === 'harbor') {
+    throw new AppError('refused', `this is Harbor's store (${foreign.sign}), and no cache of ours`, [
+      "its proxy projects are evicted by Harbor's own retention rules; what it deleted, plan frees",
+    ]);
+  }
+  if (isCache || (foreign?.kind === 'cache' && foreign.doubtful !== true)) return;
+  const why =
+    foreign === undefined
+      ? 'nothing says that this is a pull-through cache'
+      : `this was a pull-through cache (${foreign.sign}), but its configuration names no upstream`;
+  throw new AppError('refused', why, [
+    'what is evicted from a cache is fetched again; from any other registry it is gone',
+    'give the config.yml that has proxy.remoteurl as ROOT; if it is a cache all the same: --is-cache',
+    'for a registry that is pushed to: --free SIZE, with a policy or -m',
+  ]);
 }
 
 export function refuseWithoutRepositories({ index, blind }: Survey, shownAs: string): void {

@@ -41,7 +41,7 @@ export async function runWhy(args: readonly string[], flags: WhyFlags): Promise<
     dropsDeadTags: false,
     diskIsAuthority: true,
     whatIf: false,
-    goalBytes: undefined,
+    goal: undefined,
     graceMs: parseDuration(flags.grace, '--grace'),
     uploadsOlderThanMs: parseDuration(flags.uploadsOlderThan, '--uploads-older-than'),
     nowMs: flags.now === undefined ? Date.now() : parseTime(flags.now, '--now'),

@@ -12,6 +12,8 @@ const LEAST_SHARE = 0.8;
 export interface AccessTimes {
   /** The latest that a tag (by place) can have been pulled; undefined where nothing tells. */
   readonly pulledMs: (tag: number) => number | undefined;
+  /** The same of a manifest (by place) that was asked for by its digest. */
+  readonly revisionPulledMs: (entry: number) => number | undefined;
   /** False where the mount notes no access, or a backup did all of it. */
   readonly usable: boolean;
   readonly notes: readonly string[];
@@ -31,26 +33,41 @@ export function readAccessTimes(
   if (mountOptions.includes('noatime')) {
     return {
       pulledMs: () => undefined,
+      revisionPulledMs: () => undefined,
       usable: false,
       notes: ['the store is mounted noatime: atimes tell nothing of pulls'],
     };
   }
-  const { tags } = index;
-  const latest = (tag: number): number | undefined => {
-    const times = [seen(tags.time[tag], tags.access[tag]), ...revisionTimes(index, tag)];
+  const { tags, revisions } = index;
+  const latest = (times: readonly (number | undefined)[]): number | undefined => {
     const known = times.filter((time) => time !== undefined);
     return known.length === 0 ? undefined : Math.min(nowMs, Math.max(...known) + GRANULARITY);
   };
   const notes = backupNotes(index);
-  return { pulledMs: latest, usable: notes.length === 0, notes };
+  return {
+    pulledMs: (tag) => {
+      const repository = tags.repository[tag] as number;
+      const digest = tags.digest[tag] as number;
+      const byTag = seen(tags.time[tag], tags.access[tag]);
+      return latest([byTag, ...revisionTimes(index, repository, digest)]);
+    },
+    revisionPulledMs: (entry) => {
+      const repository = revisions.repository[entry] as number;
+      return latest(revisionTimes(index, repository, revisions.digest[entry] as number));
+    },
+    usable: notes.length === 0,
+    notes,
+  };
 }
 
-/** Of the manifest that a tag is on, and of the children of an index. */
-function revisionTimes(index: StoreIndex, tag: number): (number | undefined)[] {
-  const { revisions, tags, edges } = index;
-  const digest = tags.digest[tag] as number;
+/** Of a manifest, and of the children of an index. */
+function revisionTimes(
+  index: StoreIndex,
+  repository: number,
+  digest: number,
+): (number | undefined)[] {
+  const { revisions, edges } = index;
   if (digest === NO_DIGEST) return [];
-  const repository = tags.repository[tag] as number;
   const found: (number | undefined)[] = [];
   const look = (manifest: number): void => {
     const entry = findRevision(index, repository, manifest);

@@ -4,7 +4,7 @@ import type { Pulls } from './pull-log.js';
 
 /**
  * Makes a function that tells when a tag was last pulled (milliseconds since 1970): by its name,
- * or by the digest of the manifest that it is on.
+ * or by the digest of the manifest that it is on. Without a tag it is about the digest alone.
  *
  * A client that pulls an index by tag goes on with one of its manifests by digest, and others
  * are told the child's digest in the first place; so a pull of a child is one of the index.
@@ -15,7 +15,7 @@ export function pullsOf(
   pulls: Pulls,
   repository: RepositoryName,
   parentsOf: (repository: RepositoryName, digest: Digest) => Iterable<Digest>,
-): (tag: string, digest: Digest) => number | undefined {
+): (tag: string | undefined, digest: Digest) => number | undefined {
   const times = new Map<Digest, number>();
   const waiting: [Digest, number][] = [...(pulls.repositories.get(repository)?.digests ?? [])];
   for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
@@ -25,7 +25,10 @@ export function pullsOf(
     times.set(digest, timeMs);
     for (const parent of parentsOf(repository, digest)) waiting.push([parent, timeMs]);
   }
-  return (tag, digest) => newest(pulls.pulledMs(repository, tag), times.get(digest));
+  return (tag, digest) => {
+    const byTag = tag === undefined ? undefined : pulls.pulledMs(repository, tag);
+    return newest(byTag, times.get(digest));
+  };
 }
 
 /** The later of two times that may not be known. */

@@ -10,17 +10,28 @@ import { surveyIndex } from './derive.js';
 import { collectGarbage } from './garbage.js';
 import type { GarbageOptions } from './garbage.js';
 import { chooseForGoal, decisionsFor } from './goal.js';
-import { freedBytesOf } from './summary.js';
+import { freedBytesOf, sum } from './summary.js';
+
+/** What is asked for, in apparent bytes. */
+export type Wanted =
+  /** So much is to be freed. */
+  | { readonly kind: 'free'; readonly bytes: number }
+  /** Blobs may take so much. `isCache` is the operator's word that they are a cache's. */
+  | { readonly kind: 'evict'; readonly bytes: number; readonly isCache: boolean };
 
 /** How a goal in bytes is met; bytes are apparent. */
 export interface GoalReport {
   readonly goalBytes: number;
+  /** What all blobs take now, measured; only where some are to stay. */
+  readonly totalBytes: number | undefined;
   /** What goes without any drop. */
   readonly alreadyBytes: number;
   /** What would go if all were dropped that the policy lets go. */
   readonly reachableBytes: number;
   /** How many tags and untagged manifests the policy lets go. */
   readonly offered: number;
+  /** What told when things were of use last, in a few words each. */
+  readonly usedBy: readonly string[];
   /** What is dropped, the least valuable first, and the bytes freed as far as that. */
   readonly steps: readonly GoalStep[];
 }
@@ -29,17 +40,29 @@ export interface GoalStep {
   /** `repository:tag` or `repository@digest`. */
   readonly name: string;
   readonly bytes: number;
+  /** Since it was of use, by what is known; milliseconds. */
+  readonly idleMs: number;
+}
+
+/** When things were last of use: pulled, or else pushed. Milliseconds since 1970. */
+export interface LastUse {
+  /** What tells, in a few words each. */
+  readonly by: readonly string[];
+  /** Of a tag, by place. */
+  readonly tag: (tag: number) => number;
+  /** Of an untagged manifest, by place. */
+  readonly revision: (entry: number) => number;
 }
 
 export interface GoalOptions extends GarbageOptions {
-  readonly goalBytes: number;
-  /** When a tag was last of use: pulled, or else pushed. Milliseconds since 1970. */
-  readonly lastUse: (tag: number) => number;
+  readonly wanted: Wanted;
+  readonly lastUse: LastUse;
 }
 
 /**
- * Drops no more of what a policy lets go than a goal asks for: first untagged manifests, the
- * oldest first, then tags, the longest unused first. None of them could be left out.
+ * Drops no more of what a policy lets go than a goal asks for. To free: first untagged
+ * manifests, the oldest first, then tags, the longest unused first. To evict: whatever was
+ * unused longest. None of them could be left out.
  */
 export async function meetGoal(
   scan: ScanOptions,
@@ -47,26 +70,36 @@ export async function meetGoal(
   offered: PlanDecisions,
   options: GoalOptions,
 ): Promise<{ decisions: PlanDecisions; report: GoalReport }> {
+  const { kind } = options.wanted;
   const before = surveyIndex(index, keepEverything(index));
-  const alreadyBytes = freedBytesOf(await collectGarbage(scan, before, options));
+  const garbage = await collectGarbage(scan, before, options);
   const places = orderSteps(index, offered, options);
   const steps = {
     isTag: Uint8Array.from(places, ({ tag }) => (tag ? 1 : 0)),
     item: Uint32Array.from(places, ({ item }) => item),
   };
-  const { goalBytes } = options;
-  const bytes = await measure(scan, index, offered);
+  const measured =
+    kind === 'free' ? await measure(scan, index, offered) : await measureAll(scan, index);
+  const { bytes, totalBytes } = measured;
+  const alreadyBytes = kind === 'free' ? freedBytesOf(garbage) : sum(garbage.blobs.bytes);
+  const goalBytes =
+    totalBytes === undefined
+      ? options.wanted.bytes
+      : Math.max(0, totalBytes - options.wanted.bytes);
   const choice = chooseForGoal(index, offered, steps, { goalBytes, alreadyBytes, bytes });
   return {
     decisions: { ...offered, ...decisionsFor(index, offered, steps, choice.chosen) },
     report: {
-      goalBytes,
+      goalBytes: options.wanted.bytes,
+      totalBytes,
       alreadyBytes,
       reachableBytes: alreadyBytes + choice.reachableBytes,
       offered: places.length,
+      usedBy: options.lastUse.by,
       steps: Array.from(choice.chosen, (step, i) => ({
         name: nameOf(index, places[step] as Step),
         bytes: alreadyBytes + (choice.metSoFar[i] as number),
+        idleMs: Math.max(0, options.nowMs - (places[step] as Step).timeMs),
       })),
     },
   };
@@ -81,22 +114,27 @@ interface Step {
 
 /** What follows others goes with them, and is no step. */
 function orderSteps(index: StoreIndex, offered: PlanDecisions, options: GoalOptions): Step[] {
-  const { tags, revisions } = index;
+  const { tags } = index;
   const { tagged, follows } = relationsOf(index);
+  // Where the goal is to free, a manifest without a tag is worth less than any tag.
+  const ranks = options.wanted.kind === 'free';
   const found: Step[] = [];
   offered.revisionDroppable.forEach((droppable, item) => {
     const linked = isLinked(index, item);
     if (droppable === 0 || !linked) return;
     if (tagged[item] === 1 || follows[item] !== FOLLOWS.nobody) return;
-    found.push({ tag: false, item, timeMs: revisions.time[item] as number });
+    found.push({ tag: false, item, timeMs: options.lastUse.revision(item) });
   });
   offered.tagDropped.forEach((dropped, item) => {
     if (dropped === 0 || tags.digest[item] === NO_DIGEST) return;
     if (parseFallbackTag(tags.name[item] as string) !== undefined) return;
-    found.push({ tag: true, item, timeMs: options.lastUse(item) });
+    found.push({ tag: true, item, timeMs: options.lastUse.tag(item) });
   });
   return found.sort(
-    (a, b) => Number(a.tag) - Number(b.tag) || a.timeMs - b.timeMs || compareNames(index, a, b),
+    (a, b) =>
+      (ranks ? Number(a.tag) - Number(b.tag) : 0) ||
+      a.timeMs - b.timeMs ||
+      compareNames(index, a, b),
   );
 }
 
@@ -112,17 +150,36 @@ function nameOf(index: StoreIndex, { tag, item }: Step): string {
   return `${name}@${digestText(index, revisions.digest[item] as number)}`;
 }
 
+interface Measured {
+  /** By digest. */
+  readonly bytes: Float64Array;
+  readonly totalBytes: number | undefined;
+}
+
 /** The sizes of what goes with all that is offered, as the disk has them; a hard link frees nothing. */
 async function measure(
   scan: ScanOptions,
   index: StoreIndex,
   offered: PlanDecisions,
-): Promise<Float64Array> {
+): Promise<Measured> {
   const bytes = index.bytes.map((known) => Math.max(0, known));
   const { unreferenced } = surveyIndex(index, offered);
   const details = await readDetails(scan, { ...NOTHING, blobs: index.digests.pack(unreferenced) });
   unreferenced.forEach((digest, i) => {
     bytes[digest] = details.blobShared[i] === 1 ? 0 : (details.blobBytes[i] as number);
   });
-  return bytes;
+  return { bytes, totalBytes: undefined };
+}
+
+/** The sizes of all blobs, hard links or not: what stays is to be no more than was asked for. */
+async function measureAll(scan: ScanOptions, index: StoreIndex): Promise<Measured> {
+  const present: number[] = [];
+  for (let digest = 0; digest < index.digests.size; digest++) {
+    if (index.present.has(digest)) present.push(digest);
+  }
+  const blobs = index.digests.pack(Uint32Array.from(present));
+  const { blobBytes } = await readDetails(scan, { ...NOTHING, blobs });
+  const bytes = new Float64Array(index.digests.size);
+  present.forEach((digest, i) => (bytes[digest] = blobBytes[i] as number));
+  return { bytes, totalBytes: sum(blobBytes) };
 }

@@ -185,7 +185,8 @@ function countLinked(index: StoreIndex): number {
   return count;
 }
 
-function sum(values: Float64Array): number {
+/** All of them together. */
+export function sum(values: Float64Array): number {
   let total = 0;
   for (const value of values) total += value;
   return total;

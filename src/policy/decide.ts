@@ -24,6 +24,8 @@ export interface DecideOptions {
   /** Younger manifests without a tag stay: a push of an index may be half way. Milliseconds. */
   readonly graceMs: number;
   readonly pulls?: PullCoverage | undefined;
+  /** Of `EvaluateOptions`. */
+  readonly evicts?: boolean | undefined;
   /** The digests of each `digests-file`, by the name that the policy gives it. */
   readonly digestFiles: ReadonlyMap<string, readonly string[]>;
 }
@@ -46,9 +48,10 @@ export function decideByPolicy(
 ): PolicyDecisions {
   const digestFiles = new Map<string, ReadonlySet<DigestKey>>();
   for (const [name, digests] of options.digestFiles) digestFiles.set(name, idsOf(index, digests));
-  const { nowMs: now, pulls } = options;
+  const { nowMs: now, pulls, evicts } = options;
   const keyOf = (digest: string): DigestKey | undefined => findDigest(index, digest);
-  const evaluation = evaluate(policy, facts.repositories, { now, pulls, digestFiles, keyOf });
+  const given = { now, pulls, evicts, digestFiles, keyOf };
+  const evaluation = evaluate(policy, facts.repositories, given);
   const tags = byPlace(index.tags.digest.length, facts.tags, evaluation, 'tags');
   const untagged = byPlace(index.revisions.digest.length, facts.untagged, evaluation, 'untagged');
   const drops = new Drops(index, facts, evaluation, options);

@@ -25,6 +25,8 @@ export interface TagSettings {
   /** Called with each rule that was refused because of it. */
   readonly refused: (rule: Rule) => void;
   readonly memo: Memo;
+  /** Of `EvaluateOptions`. */
+  readonly evicts: boolean;
 }
 
 /**

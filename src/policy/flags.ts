@@ -16,6 +16,8 @@ export interface PolicyFlags {
   readonly tag?: readonly string[] | undefined;
   readonly protect?: readonly string[] | undefined;
   readonly drop?: readonly string[] | undefined;
+  /** Everything may go of which the other flags do not say whether: a cache is evicted from. */
+  readonly evicts?: boolean | undefined;
   /** Believe times of push that a copy or a restore seems to have reset. */
   readonly allowResetTimes?: boolean | undefined;
 }
@@ -25,8 +27,10 @@ export interface PolicyFlags {
  * @throws AppError `usage` for a bad value, and for flags that select without saying what to do.
  */
 export function policyFromFlags(flags: PolicyFlags): Policy | undefined {
-  const rule = ruleFromFlags(flags);
-  const { untagged = false, repository = [], tag = [], protect = [], drop = [] } = flags;
+  const { repository = [], tag = [], protect = [], drop = [], evicts = false } = flags;
+  const own = ruleFromFlags(flags);
+  const rule = own ?? (evicts ? dropAll(tag) : undefined);
+  const untagged = flags.untagged === true || (evicts && own === undefined && tag.length === 0);
   const acts = rule !== undefined || untagged;
   if (!acts && repository.length > 0) throw idle('--repository');
   if (rule === undefined && tag.length > 0) throw idle('--tag');
@@ -34,7 +38,7 @@ export function policyFromFlags(flags: PolicyFlags): Policy | undefined {
     if (protect.length > 0) throw idle('--protect');
     return undefined;
   }
-  const own: RepositoryPolicy = {
+  const built: RepositoryPolicy = {
     name: 'flags',
     at: undefined,
     repositories: compilePatterns(repository.length > 0 ? repository : undefined, [], 'repository'),
@@ -49,7 +53,7 @@ export function policyFromFlags(flags: PolicyFlags): Policy | undefined {
     limits: FLAG_LIMITS,
     protect: protect.map(parseProtection),
     drop: drop.map(parseTarget),
-    policies: acts ? [own] : [],
+    policies: acts ? [built] : [],
   };
 }
 
@@ -91,18 +95,26 @@ function ruleFromFlags({
   }
   const ages = olderThan !== undefined || notPulledFor !== undefined;
   return {
-    name: 'tags',
-    at: undefined,
-    tags: compilePatterns(tag.length > 0 ? tag : undefined, [], 'tag'),
-    exclusive: false,
-    groupBy: undefined,
-    time: 'pushed',
+    ...dropAll(tag),
     keep: keepLast === undefined ? undefined : { ...EMPTY_KEEP, last: Number(keepLast) },
     drop: {
       always: !ages,
       olderThan: spanOf('--older-than', olderThan),
       notPulledFor: spanOf('--not-pulled-for', notPulledFor),
     },
+  };
+}
+
+function dropAll(tag: readonly string[]): Rule {
+  return {
+    name: 'tags',
+    at: undefined,
+    tags: compilePatterns(tag.length > 0 ? tag : undefined, [], 'tag'),
+    exclusive: false,
+    groupBy: undefined,
+    time: 'pushed',
+    keep: undefined,
+    drop: { always: true, olderThan: undefined, notPulledFor: undefined },
   };
 }
 

@@ -16,6 +16,9 @@ export interface RegistryConfig {
 /** The registry's own override of `storage.filesystem.rootdirectory`. */
 const ROOT_VARIABLE = 'REGISTRY_STORAGE_FILESYSTEM_ROOTDIRECTORY';
 
+/** And that of `proxy.remoteurl`, by which most caches in containers are configured. */
+const PROXY_VARIABLE = 'REGISTRY_PROXY_REMOTEURL';
+
 /** The registry stores in a bucket or in memory: there is nothing on a disk. */
 export class StorageElsewhereError extends AppError {}
 
@@ -49,7 +52,7 @@ export function parseConfig(
   }
   return {
     rootDirectory: fromEnv ?? (typeof named === 'string' ? named : DEFAULT_ROOT),
-    remoteUrl: remoteUrlOf(config['proxy']),
+    remoteUrl: remoteUrlOf(config['proxy'], env[PROXY_VARIABLE]),
     realms: realmsOf(config['auth']),
   };
 }
@@ -71,8 +74,9 @@ function noConfig(shownAs: string): AppError {
   ]);
 }
 
-function remoteUrlOf(proxy: unknown): string | undefined {
-  const url = isTree(proxy) ? proxy['remoteurl'] : undefined;
+function remoteUrlOf(proxy: unknown, fromEnv: string | undefined): string | undefined {
+  const named = isTree(proxy) ? proxy['remoteurl'] : undefined;
+  const url = fromEnv ?? named;
   return typeof url === 'string' && url !== '' ? url : undefined;
 }
 

@@ -1,4 +1,6 @@
+import type { GoalReport } from '../plan/meet-goal.js';
 import type { PlanSummary } from '../plan/summary.js';
+import { formatAge } from '../policy/duration.js';
 import { escapeName } from './escape.js';
 import { formatBytes, formatCount, shortenHex } from './format.js';
 import type { PlanContext } from './plan-text.js';
@@ -13,26 +15,56 @@ export function goalLines(
   style: Style,
 ): string[] {
   if (goal === undefined) return [];
-  const reached = summary.freed.bytes;
-  const missing = goal.goalBytes - reached;
-  const { steps } = goal;
-  const outcome =
-    missing > 0
-      ? style.warn(
-          `  GOAL                 ${formatBytes(goal.goalBytes)} CANNOT BE MET: ${formatBytes(missing)} are missing`,
-        )
-      : style.heading(`  GOAL                 ${formatBytes(goal.goalBytes)} is met`);
-  const chosen = `    ${formatCount(steps.length)} of ${formatCount(goal.offered)} that may go are dropped, the least valuable first`;
-  const more =
-    missing > 0 ? ['    more would go with a wider policy, a shorter --grace, or -m'] : [];
+  const { steps, totalBytes } = goal;
+  const titles =
+    totalBytes === undefined
+      ? freedTitles(summary, goal, style)
+      : evictedTitles(totalBytes - summary.blobs.droppedBytes, goal, style);
   const shown = all ? steps : steps.slice(0, STEPS_SHOWN);
-  const rows = shown.map(
-    ({ name, bytes }, i) =>
-      `    ${String(i + 1).padStart(3)}. ${shortenHex(escapeName(name))}  (${formatBytes(bytes)} so far)`,
-  );
+  const rows = shown.map(({ name, bytes, idleMs }, i) => {
+    const reached =
+      totalBytes === undefined
+        ? `(${formatBytes(bytes)} so far)`
+        : `(unused ${formatAge(idleMs)}, ${formatBytes(totalBytes - bytes)} remain)`;
+    return `    ${String(i + 1).padStart(3)}. ${shortenHex(escapeName(name))}  ${reached}`;
+  });
   const hidden = steps.length - shown.length;
   const rest = hidden > 0 ? [style.dim(`    ... ${formatCount(hidden)} more (--all)`)] : [];
-  return ['', outcome, chosen, ...more, ...rows, ...rest];
+  return ['', ...titles, ...rows, ...rest];
+}
+
+function freedTitles({ freed }: PlanSummary, goal: GoalReport, style: Style): string[] {
+  const wanted = formatBytes(goal.goalBytes);
+  const missing = goal.goalBytes - freed.bytes;
+  const chosen = `    ${formatCount(goal.steps.length)} of ${formatCount(goal.offered)} that may go are dropped, the least valuable first`;
+  if (missing <= 0) return [style.heading(`  GOAL                 ${wanted} is met`), chosen];
+  return [
+    style.warn(
+      `  GOAL                 ${wanted} CANNOT BE MET: ${formatBytes(missing)} are missing`,
+    ),
+    chosen,
+    '    more would go with a wider policy, a shorter --grace, or -m',
+  ];
+}
+
+function evictedTitles(remaining: number, goal: GoalReport, style: Style): string[] {
+  const wanted = formatBytes(goal.goalBytes);
+  const missing = remaining - goal.goalBytes;
+  const chosen = [
+    `    ${formatCount(goal.steps.length)} of ${formatCount(goal.offered)} that may go are evicted, those unused longest first`,
+    `    (by ${goal.usedBy.join(' and ')})`,
+  ];
+  if (missing <= 0) {
+    const reached = `${formatBytes(remaining)} remain of ${formatBytes(goal.totalBytes ?? 0)}`;
+    return [style.heading(`  EVICTION             to ${wanted}: ${reached}`), ...chosen];
+  }
+  return [
+    style.warn(
+      `  EVICTION             to ${wanted} CANNOT BE REACHED: ${formatBytes(missing)} too much remain`,
+    ),
+    ...chosen,
+    '    more would go with less protection, a wider policy or a shorter --grace',
+  ];
 }
 
 const COUNTS_SHOWN = [1, 2, 3, 5, 10, 20, 50];

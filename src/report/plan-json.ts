@@ -31,7 +31,7 @@ export function renderPlanJson(summary: PlanSummary, context: PlanJsonContext): 
     temporaries: summary.temporaries,
     emptyRepositories: summary.emptyRepositories,
     freed: summary.freed,
-    ...(context.goal === undefined ? {} : { free: goalJson(summary, context.goal) }),
+    ...goalJson(summary, context.goal),
     ...(context.whatIf === undefined ? {} : { whatIf: whatIfJson(context.whatIf) }),
     files: summary.files,
     actions: summary.actions,
@@ -50,13 +50,37 @@ export function renderPlanJson(summary: PlanSummary, context: PlanJsonContext): 
   return `${safeJson(document, 2)}\n`;
 }
 
-function goalJson(summary: PlanSummary, { steps, ...goal }: GoalReport): object {
-  return {
-    ...goal,
-    reachedBytes: summary.freed.bytes,
-    missingBytes: Math.max(0, goal.goalBytes - summary.freed.bytes),
-    steps: steps.map(({ name, bytes }) => ({ name: displayName(name), bytes })),
+function goalJson(summary: PlanSummary, goal: GoalReport | undefined): object {
+  if (goal === undefined) return {};
+  const { totalBytes, steps, goalBytes, alreadyBytes, reachableBytes, offered } = goal;
+  if (totalBytes === undefined) {
+    const free = {
+      goalBytes,
+      alreadyBytes,
+      reachableBytes,
+      offered,
+      reachedBytes: summary.freed.bytes,
+      missingBytes: Math.max(0, goalBytes - summary.freed.bytes),
+      steps: steps.map(({ name, bytes }) => ({ name: displayName(name), bytes })),
+    };
+    return { free };
+  }
+  const remainingBytes = totalBytes - summary.blobs.droppedBytes;
+  const evict = {
+    goalBytes,
+    totalBytes,
+    leastBytes: totalBytes - reachableBytes,
+    offered,
+    usedBy: goal.usedBy,
+    remainingBytes,
+    missingBytes: Math.max(0, remainingBytes - goalBytes),
+    steps: steps.map(({ name, bytes, idleMs }) => ({
+      name: displayName(name),
+      idleSeconds: Math.round(idleMs / 1000),
+      remainingBytes: totalBytes - bytes,
+    })),
   };
+  return { evict };
 }
 
 /** Bytes freed; element n is for `--keep-last n`, and for `--older-than` of n days. */

@@ -8,6 +8,8 @@ import { mountsBelow, readMounts } from './mounts.js';
 export interface ForeignStore {
   readonly kind: 'harbor' | 'gitlab' | 'cache';
   readonly sign: string;
+  /** The configuration names no upstream, so a cache may be a registry by now. */
+  readonly doubtful?: boolean;
 }
 
 export interface StoreRoot {
@@ -47,7 +49,9 @@ export async function openRoot(
     const config = parseConfig(readText(fs, given), argument, options.env);
     const root = resolveOrExplain(fs, config.rootDirectory);
     const foreign = foreignByConfig(config);
-    return locate(fs, root, config.rootDirectory, options, foreign);
+    const store = locate(fs, root, config.rootDirectory, options, foreign);
+    if (foreign !== undefined || store.foreign?.kind !== 'cache') return store;
+    return { ...store, foreign: { ...store.foreign, doubtful: true } };
   }
   if (stat.kind !== 'directory') {
     throw new AppError('no-store', `${argument} is no directory and no file`, [WAY_OUT]);
