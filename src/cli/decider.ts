@@ -19,6 +19,7 @@ import type { StoreEvidence, StoreFacts } from '../policy/store-facts.js';
 import { mountOf, readMounts } from '../scan/mounts.js';
 import { readDigestFiles } from './policy-choice.js';
 import type { PolicyChoice } from './policy-choice.js';
+import { refuseStrangeLists } from './refusals.js';
 import type { Session } from './session.js';
 
 /** What a policy was told about a store, and what it decided. */
@@ -48,6 +49,8 @@ export interface DeciderOptions {
   readonly graceMs: number;
   /** A cache is evicted from: pulls tell what goes first, and a repository needs no tag. */
   readonly evicts: boolean;
+  /** A list tells what is in use, and no tag: Harbor's. */
+  readonly byList: boolean;
 }
 
 const HOUR = 3_600_000;
@@ -91,7 +94,8 @@ export class Decider {
 
   /** @throws AppError `refused` when the policy must not be carried out on this store. */
   async decide(index: StoreIndex): Promise<PolicyOutcome> {
-    const { policy, nowMs, graceMs, evicts } = this.#options;
+    const { policy, nowMs, graceMs, evicts, byList } = this.#options;
+    const lists = byList ? refuseStrangeLists(index, this.#digestFiles) : [];
     const pulls = this.#pulls(index);
     const evidence = { ...NO_EVIDENCE, pulledMs: pulls.pulledMs };
     let facts = factsOfStore(index, evidence);
@@ -104,11 +108,11 @@ export class Decider {
       nowMs,
       graceMs,
       pulls: pulls.coverage,
-      evicts,
+      taglessToo: evicts || byList,
       digestFiles: this.#digestFiles,
     });
     refuse(decisions);
-    const notes = new Set([...decisions.evaluation.notes, ...pulls.notes]);
+    const notes = new Set([...decisions.evaluation.notes, ...pulls.notes, ...lists]);
     return { facts, decisions, pulls: pulls.times, notes: [...notes].sort() };
   }
 

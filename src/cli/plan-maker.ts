@@ -13,11 +13,17 @@ import type { PlanDecisions } from '../policy/decisions.js';
 import { dropDeadTags, dropUntagged } from '../policy/untagged.js';
 import type { PolicyOutcome } from './decider.js';
 import type { PolicyChoice } from './policy-choice.js';
-import { limitForeign, refuseUnlessCache, refuseWithoutRepositories } from './refusals.js';
+import type { Confines } from './refusals.js';
+import {
+  limitForeign,
+  refuseUnlessCache,
+  refuseWithoutRepositories,
+  UNCONFINED,
+} from './refusals.js';
 import type { Session } from './session.js';
 
 /** What a plan goes by, read and checked. */
-export interface PlanSettings extends Omit<GarbageOptions, 'orphansOnly'> {
+export interface PlanSettings extends Omit<GarbageOptions, keyof Confines> {
   readonly choice: PolicyChoice;
   readonly dropsDeadTags: boolean;
   readonly diskIsAuthority: boolean;
@@ -42,12 +48,12 @@ export interface MadePlan {
 /** Surveys a store under a policy, and measures what goes. @throws AppError `refused` */
 export async function makePlan(session: Session, settings: PlanSettings): Promise<MadePlan> {
   const { choice } = settings;
-  const orphansOnly = limitToOrphans(session, settings);
-  const options = { ...settings, orphansOnly };
+  const confines = confine(session, settings);
+  const options = { ...settings, ...confines };
   const scan = { ...session.scan, tagTimes: choice.policy !== undefined || settings.whatIf };
   let outcome: PolicyOutcome | undefined;
   let goal: GoalReport | undefined;
-  const offer = await chooseDecide(session, settings, (found) => {
+  const offer = await chooseDecide(session, options, (found) => {
     outcome = found;
   });
   const survey = await surveyStore(scan, async (index) => {
@@ -67,15 +73,16 @@ export async function makePlan(session: Session, settings: PlanSettings): Promis
   return { survey, garbage, summary, options, outcome, goal, whatIf };
 }
 
-/** Whether only blobs without any link may go. @throws AppError `refused` */
-function limitToOrphans({ root }: Session, settings: PlanSettings): boolean {
+/** @throws AppError `refused` */
+function confine({ root }: Session, settings: PlanSettings): Confines {
   const { choice, goal, diskIsAuthority } = settings;
   if (goal?.kind === 'evict') {
     refuseUnlessCache(root, goal.isCache);
-    return false;
+    return UNCONFINED;
   }
   const drops = choice.policy !== undefined ? 'a policy' : choice.untagged ? '-m' : undefined;
-  return limitForeign(root, drops, diskIsAuthority);
+  const hasList = choice.policy?.protect.some(({ digestsFile }) => digestsFile !== undefined);
+  return limitForeign(root, { drops, diskIsAuthority, hasList: hasList === true });
 }
 
 /** What is protected stays in every case. */
@@ -129,7 +136,7 @@ type Decide = (index: StoreIndex) => Promise<PlanDecisions>;
 /** How a run decides; the language and its parts are loaded where a policy needs them. */
 async function chooseDecide(
   session: Session,
-  settings: PlanSettings,
+  settings: PlanSettings & { readonly byList: boolean },
   tell: (outcome: PolicyOutcome) => void,
 ): Promise<Decide> {
   const { choice, nowMs, graceMs } = settings;
@@ -142,9 +149,10 @@ async function chooseDecide(
     const decide = choice.untagged ? dropUntagged : dropNothing;
     return (index) => Promise.resolve(withDead(index, decide(index, settings)));
   }
+  const { byList } = settings;
   const evicts = settings.goal?.kind === 'evict';
   const { Decider } = await import('./decider.js');
-  const decider = new Decider(session, { policy, choice, nowMs, graceMs, evicts });
+  const decider = new Decider(session, { policy, choice, nowMs, graceMs, evicts, byList });
   await decider.readLogs();
   return async (index) => {
     const outcome = await decider.decide(index);

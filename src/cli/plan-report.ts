@@ -46,6 +46,7 @@ export function reportPlan(
       untagged: settings.choice.untagged,
       goal: made.goal,
       whatIf,
+      keepsLinked: made.options.keepsLinked === true,
       graceMs: settings.graceMs,
       uploadsOlderThanMs: settings.uploadsOlderThanMs,
       seconds,

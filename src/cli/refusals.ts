@@ -1,40 +1,61 @@
 import { AppError } from '../fs/errors.js';
+import type { StoreIndex } from '../graph/store-index.js';
 import type { Survey } from '../plan/derive.js';
+import type { GarbageOptions } from '../plan/garbage.js';
+import { parseDigest } from '../registry/digest.js';
 import type { StoreRoot } from '../scan/root.js';
 
+/** What a policy is about to do, and the operator's words about where the truth is. */
+export interface Intent {
+  readonly drops: '-m' | 'a policy' | undefined;
+  /** The tags on this disk are all there is. */
+  readonly diskIsAuthority: boolean;
+  /** The policy protects a list of the digests that are in use. */
+  readonly hasList: boolean;
+}
+
+/** How stores whose roots are not all on the disk are limited. */
+export interface Confines extends Required<Pick<GarbageOptions, 'orphansOnly' | 'keepsLinked'>> {
+  /** A list tells what is in use, and no tag. */
+  readonly byList: boolean;
+}
+
+export const UNCONFINED: Confines = { orphansOnly: false, keepsLinked: false, byList: false };
+
 /**
- * Stores whose roots are not all on the disk: nothing that is linked may go there.
- * Returns whether only blobs without any link may.
+ * Stores whose roots are not all on the disk: nothing that is linked may go there, unless a list
+ * says what is in use.
  * @throws AppError `refused`
  */
-export function limitForeign(
-  root: StoreRoot,
-  drops: '-m' | 'a policy' | undefined,
-  diskIsAuthority: boolean,
-): boolean {
-  const { foreign } = root;
-  if (foreign === undefined) return false;
-  if (foreign.kind === 'gitlab') {
-    throw new AppError(
-      'refused',
-      `this is GitLab's registry with its metadata database (${foreign.sign})`,
-      [
-        'what lives is in that database, and nothing on this disk tells; nothing was planned',
-        "GitLab's own online garbage collection frees such a store",
-      ],
-    );
-  }
-  if (diskIsAuthority) return false;
-  if (drops === undefined) return true;
-  const what = foreign.kind === 'harbor' ? "Harbor's store" : "a pull-through cache's store";
+export function limitForeign({ foreign }: StoreRoot, intent: Intent): Confines {
+  const { drops, diskIsAuthority, hasList } = intent;
+  if (foreign === undefined) return UNCONFINED;
+  if (foreign.kind === 'gitlab') refuseGitlab(foreign.sign);
+  const isHarbor = foreign.kind === 'harbor';
+  const confines = { ...UNCONFINED, keepsLinked: isHarbor };
+  if (diskIsAuthority) return confines;
+  if (drops === undefined) return { ...confines, orphansOnly: true };
+  if (isHarbor && hasList) return { ...confines, byList: true };
+  const what = isHarbor ? "Harbor's store" : "a pull-through cache's store";
   throw new AppError(
     'refused',
     `this is ${what} (${foreign.sign}): ${drops} would drop what is in use`,
     [
-      foreign.kind === 'harbor'
-        ? 'its tags are in its database, so every manifest may look untagged here'
+      isHarbor
+        ? 'its tags are in its database: list what is in use by a query, and protect the list (digests-file)'
         : 'untagged pulls are usual in a cache; --evict-to SIZE evicts what was unused longest',
       `without ${drops}, blobs that nothing links go; if the tags on this disk are all there is: --disk-is-authority`,
+    ],
+  );
+}
+
+function refuseGitlab(sign: string): never {
+  throw new AppError(
+    'refused',
+    `this is GitLab's registry with its metadata database (${sign})`,
+    [
+      'what lives is in that database, and nothing on this disk tells; nothing was planned',
+      "GitLab's own online garbage collection frees such a store",
     ],
   );
 }
@@ -45,7 +66,7 @@ export function limitForeign(
  */
 export function refuseUnlessCache(root: StoreRoot, isCache: boolean): void {
   const { foreign } = root;
-  if (foreign?.kind === 'gitlab') limitForeign(root, 'a policy', false);
+  if (foreign?.kind === 'gitlab') refuseGitlab(foreign.sign);
   if (foreign?.kind === 'harbor') {
     throw new AppError('refused', `this is Harbor's store (${foreign.sign}), and no cache of ours`, [
       "its proxy projects are evicted by Harbor's own retention rules; what it deleted, plan frees",
@@ -63,6 +84,30 @@ export function refuseUnlessCache(root: StoreRoot, isCache: boolean): void {
   ]);
 }
 
+/**
+ * A list of what is in use has to be of this store: whatever it leaves out may go.
+ * @throws AppError `refused`
+ */
+export function refuseStrangeLists(
+  { digests, present }: StoreIndex,
+  lists: ReadonlyMap<string, readonly string[]>,
+): string[] {
+  return [...lists].map(([name, listed]) => {
+    let found = 0;
+    for (const text of new Set(listed)) {
+      const digest = parseDigest(text);
+      const id = digest === undefined ? undefined : digests.find(digest);
+      if (id !== undefined && present.has(id)) found++;
+    }
+    const all = new Set(listed).size;
+    if (found * 2 >= all) return `${name} lists ${all} digests, of which the store has ${found}`;
+    throw new AppError('refused', `${name}: the store has ${found} of its ${all} digests`, [
+      'is it of another Harbor, or is part of the store on another disk?',
+    ]);
+  });
+}
+
+/** Blobs without repositories, or the other way round, tell of a mount that is missing. */
 export function refuseWithoutRepositories({ index, blind }: Survey, shownAs: string): void {
   // A listing that failed says more than what it left out.
   if (blind.length > 0) return;

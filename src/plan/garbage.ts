@@ -28,6 +28,11 @@ export interface GarbageOptions {
   readonly uploadsOlderThanMs: number;
   /** Only blobs that no link of any repository names: for stores whose roots are elsewhere. */
   readonly orphansOnly: boolean;
+  /**
+   * Blobs that a layer link names and no manifest ever did stay at any age: Harbor keeps data of
+   * its own so, below `sys_harb0r` (goharbor/harbor src/pkg/systemartifact).
+   */
+  readonly keepsLinked?: boolean;
 }
 
 /** Everything that goes, measured. */
@@ -269,7 +274,7 @@ function gracedBlobs(
     const repository = linkRepository[i] as number;
     const measured = measures.get(digest);
     if (measured === undefined || graced.has(digest)) return;
-    if (!measured.young && !busy.has(repository)) return;
+    if (!measured.young && !busy.has(repository) && options.keepsLinked !== true) return;
     if (!explains(repository, digest)) graced.set(digest, measured.bytes);
   });
   return graced;

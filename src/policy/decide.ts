@@ -25,7 +25,7 @@ export interface DecideOptions {
   readonly graceMs: number;
   readonly pulls?: PullCoverage | undefined;
   /** Of `EvaluateOptions`. */
-  readonly evicts?: boolean | undefined;
+  readonly taglessToo?: boolean | undefined;
   /** The digests of each `digests-file`, by the name that the policy gives it. */
   readonly digestFiles: ReadonlyMap<string, readonly string[]>;
 }
@@ -48,9 +48,9 @@ export function decideByPolicy(
 ): PolicyDecisions {
   const digestFiles = new Map<string, ReadonlySet<DigestKey>>();
   for (const [name, digests] of options.digestFiles) digestFiles.set(name, idsOf(index, digests));
-  const { nowMs: now, pulls, evicts } = options;
+  const { nowMs: now, pulls, taglessToo } = options;
   const keyOf = (digest: string): DigestKey | undefined => findDigest(index, digest);
-  const given = { now, pulls, evicts, digestFiles, keyOf };
+  const given = { now, pulls, taglessToo, digestFiles, keyOf };
   const evaluation = evaluate(policy, facts.repositories, given);
   const tags = byPlace(index.tags.digest.length, facts.tags, evaluation, 'tags');
   const untagged = byPlace(index.revisions.digest.length, facts.untagged, evaluation, 'untagged');

@@ -26,7 +26,7 @@ export interface TagSettings {
   readonly refused: (rule: Rule) => void;
   readonly memo: Memo;
   /** Of `EvaluateOptions`. */
-  readonly evicts: boolean;
+  readonly taglessToo: boolean;
 }
 
 /**

@@ -31,8 +31,8 @@ export interface EvaluateOptions {
   readonly pulls?: PullCoverage | undefined;
   /** The digests of each `digests-file`, by the name that the policy gives it. */
   readonly digestFiles?: ReadonlyMap<string, ReadonlySet<DigestKey>>;
-  /** A cache is evicted from: manifests of repositories without any tag are as others without one. */
-  readonly evicts?: boolean | undefined;
+  /** Manifests of repositories without any tag are as others without one. */
+  readonly taglessToo?: boolean | undefined;
   /** The key in the facts of a digest's text; needed where the facts have numbers. */
   readonly keyOf?: (digest: string) => DigestKey | undefined;
 }
@@ -73,7 +73,7 @@ export function evaluate(
       calendar,
       pulls,
       memo,
-      evicts: options.evicts === true,
+      taglessToo: options.taglessToo === true,
       reset: window && describeWindow(window),
       refused: (rule) => {
         if (own && window)
@@ -128,12 +128,12 @@ function decideManifests(
   own: RepositoryPolicy | undefined,
   facts: RepositoryFacts,
   shields: Shields,
-  { bounds, reset, evicts }: TagSettings,
+  { bounds, reset, taglessToo }: TagSettings,
   notes: Set<string>,
 ): Decided[] {
   if (own === undefined) return facts.untagged.map(() => UNMATCHED);
   const tagged = facts.tags.some(({ fallback }) => !fallback);
-  if (tagged || evicts || own.untagged === 'keep') {
+  if (tagged || taglessToo || own.untagged === 'keep') {
     return decideUntagged(own, facts.untagged, bounds, reset);
   }
   if (facts.untagged.length > 0 && !shields.dropsAll) {

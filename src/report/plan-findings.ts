@@ -18,8 +18,12 @@ export function keptLines(summary: PlanSummary, context: PlanContext, style: Sty
   if (graced.blobs > 0) {
     entries.push({
       label: `${formatBytes(graced.bytes)} in ${plural(graced.blobs, 'blob')}`,
-      text: `pushed less than ${formatDuration(context.graceMs)} ago, no manifest yet`,
-      way: '--grace 0',
+      ...(context.keepsLinked
+        ? { text: 'linked, and no manifest names it: Harbor keeps data of its own so', way: '' }
+        : {
+            text: `pushed less than ${formatDuration(context.graceMs)} ago, no manifest yet`,
+            way: '--grace 0',
+          }),
     });
   }
   if (context.young > 0) {

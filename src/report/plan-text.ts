@@ -33,6 +33,8 @@ export interface PlanContext {
   readonly goal: GoalReport | undefined;
   /** What simpler policies would free, where that was asked. */
   readonly whatIf: WhatIf | undefined;
+  /** Blobs that are linked without a manifest stay at any age. */
+  readonly keepsLinked: boolean;
   readonly graceMs: number;
   readonly uploadsOlderThanMs: number;
   readonly seconds: number;

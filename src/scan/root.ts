@@ -141,7 +141,8 @@ function foreignByFiles(fs: ReadFs, root: BytePath, base: BytePath): ForeignStor
   if (exists(fs, lock)) return { kind: 'gitlab', sign: 'lockfiles/database-in-use' };
   // Harbor's data volume has its registry's root beside these (goharbor/harbor make/).
   const parent = root.slice(0, root.lastIndexOf('/'));
-  const siblings = ['database', 'redis', 'job_logs'];
+  // With a database and a Redis elsewhere, the rest is there all the same.
+  const siblings = ['database', 'redis', 'job_logs', 'ca_download', 'trivy-adapter'];
   const beside = siblings.filter((name) => isDirectory(fs, `${parent}/${name}`));
   if (root !== base && beside.length >= 2) {
     return { kind: 'harbor', sign: `${beside.join('/, ')}/ beside the root` };
