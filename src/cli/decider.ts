@@ -188,7 +188,7 @@ function loggedPulls(index: StoreIndex, logs: LogEvidence): PullTimes {
     by: ['access logs'],
     tag: (tag) => {
       const pulled = byRepository[tags.repository[tag] as number];
-      return pulled?.(tags.name[tag] as string, digestText(index, tags.digest[tag] as number));
+      return pulled?.(tags.name[tag], digestText(index, tags.digest[tag] as number));
     },
     revision: (entry) => {
       const pulled = byRepository[revisions.repository[entry] as number];

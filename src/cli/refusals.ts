@@ -50,14 +50,10 @@ export function limitForeign({ foreign }: StoreRoot, intent: Intent): Confines {
 }
 
 function refuseGitlab(sign: string): never {
-  throw new AppError(
-    'refused',
-    `this is GitLab's registry with its metadata database (${sign})`,
-    [
-      'what lives is in that database, and nothing on this disk tells; nothing was planned',
-      "GitLab's own online garbage collection frees such a store",
-    ],
-  );
+  throw new AppError('refused', `this is GitLab's registry with its metadata database (${sign})`, [
+    'what lives is in that database, and nothing on this disk tells; nothing was planned',
+    "GitLab's own online garbage collection frees such a store",
+  ]);
 }
 
 /**
@@ -68,9 +64,13 @@ export function refuseUnlessCache(root: StoreRoot, isCache: boolean): void {
   const { foreign } = root;
   if (foreign?.kind === 'gitlab') refuseGitlab(foreign.sign);
   if (foreign?.kind === 'harbor') {
-    throw new AppError('refused', `this is Harbor's store (${foreign.sign}), and no cache of ours`, [
-      "its proxy projects are evicted by Harbor's own retention rules; what it deleted, plan frees",
-    ]);
+    throw new AppError(
+      'refused',
+      `this is Harbor's store (${foreign.sign}), and no cache of ours`,
+      [
+        "its proxy projects are evicted by Harbor's own retention rules; what it deleted, plan frees",
+      ],
+    );
   }
   if (isCache || (foreign?.kind === 'cache' && foreign.doubtful !== true)) return;
   const why =

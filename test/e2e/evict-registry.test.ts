@@ -161,6 +161,9 @@ describeWithPackages(['docker-registry', 'skopeo'], 'a real pull-through cache',
     for (const [tag, before] of pulls) {
       expect([tag, await pullToDirectory(cache, 'lib/app', tag)]).toEqual([tag, before]);
     }
+    // A pull by tag is noted on the disk, by which the next eviction goes.
+    const link = 'docker/registry/v2/repositories/lib/app/_manifests/tags/fresh/current/link';
+    expect(Date.now() - fs.statSync(join(root, link)).mtimeMs).toBeLessThan(DAY / 2);
     await fetchAll(cache, 'lib/app', loose);
     for (const what of pushed.values()) await fetchAll(cache, 'lib/app', what);
     await settled(everything());

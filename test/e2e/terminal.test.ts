@@ -21,6 +21,9 @@ beforeAll(() => {
   folder = mkdtempSync(join(tmpdir(), 'regsweep-terminal-'));
   // Relative, so that its name is equally long everywhere.
   makeDemoStore(join(folder, 'registry'));
+  // The same as a pull-through cache.
+  makeDemoStore(join(folder, 'cache'));
+  writeFileSync(join(folder, 'cache/scheduler-state.json'), '{}');
 });
 afterAll(() => {
   rmSync(folder, { recursive: true });

@@ -80,7 +80,11 @@ describe('what goes first', () => {
       'lib/c:new',
     ]);
     expect(all.steps.map(({ idleSeconds }) => idleSeconds / 86_400)).toEqual([100, 90, 50, 3]);
-    expect(all).toMatchObject({ remainingBytes: 0, missingBytes: 0, usedBy: ['the times of links'] });
+    expect(all).toMatchObject({
+      remainingBytes: 0,
+      missingBytes: 0,
+      usedBy: ['the times of links'],
+    });
     const left = first.remainingBytes - (5000 + 3 + old.size);
     const two = await evict(`${left}B`);
     expect(namesOf(two)).toEqual([`lib/a@${loose.digest}`, 'lib/a:old']);

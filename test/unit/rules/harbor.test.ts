@@ -70,7 +70,9 @@ describe('without a list', () => {
     expect([...blobs.keys()]).toEqual([orphan]);
     expect(report.warnings.join()).toMatch(/Harbor \(job_logs\/, ca_download\/ beside the root\)/);
     for (const words of [['-m'], ['--keep-last', '1']]) {
-      expect((await refused(3, ...words)).stderr).toMatch(/list what is in use .* \(digests-file\)/);
+      expect((await refused(3, ...words)).stderr).toMatch(
+        /list what is in use .* \(digests-file\)/,
+      );
     }
   });
 
@@ -121,7 +123,9 @@ describe("with a list of the database's artifacts", () => {
     list([]);
     expect((await refused(2, ...flags())).stderr).toMatch(/in-use\.txt lists no digest/);
     list([used.digest, ...'123'.split('').map((digit) => `sha256:${digit.repeat(64)}`)]);
-    expect((await refused(3, ...flags())).stderr).toMatch(/has 1 of its 4 digests\n.*another Harbor/);
+    expect((await refused(3, ...flags())).stderr).toMatch(
+      /has 1 of its 4 digests\n.*another Harbor/,
+    );
     list([used.digest, 'library/app@sha256:cut']);
     expect((await refused(2, ...flags())).stderr).toMatch(/in-use\.txt:2: no digest in this line/);
   });
