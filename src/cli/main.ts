@@ -1,6 +1,7 @@
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { AppError } from '../fs/errors.js';
 import { escapeText } from '../report/escape.js';
+import { addExamples } from './examples.js';
 import { EXIT, EXIT_OF } from './exit.js';
 import type { ExportFlags } from './export-command.js';
 import type { SystemdFlags } from './generate-command.js';
@@ -54,6 +55,7 @@ function makeProgram(state: { code: number }): Command {
   addExport(program, state);
   addPolicy(program, state);
   addGenerate(program, state);
+  addExamples(program);
   return program;
 }
 

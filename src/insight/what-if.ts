@@ -5,6 +5,7 @@ import { keepEverything } from '../graph/liveness.js';
 import type { Decisions } from '../graph/liveness.js';
 import { findRevision, isLinked, NO_DIGEST } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
+import { learnVersions } from '../policy/learn-names.js';
 import { makeMemo } from '../policy/memo.js';
 import { isBelievable, makeRanking } from '../policy/ranking.js';
 import type { TimeBounds } from '../policy/ranking.js';
@@ -115,7 +116,7 @@ function rankOf(index: StoreIndex, { isTag, item }: Candidates, bounds: TimeBoun
       pushedMs: time[tag],
       fallback: false,
     }));
-    makeRanking(facts, bounds, memo)
+    makeRanking(facts, learnVersions(facts, memo), bounds, memo)
       .sorted('pushed', 'pushed')
       .forEach((at, i) => {
         rank[places[at] as number] = i + 1;

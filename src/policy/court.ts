@@ -1,5 +1,6 @@
 import type { Ballot, Speaker } from './ballot.js';
 import type { Calendar } from './calendar.js';
+import type { Members } from './claims.js';
 import { formatAge } from './duration.js';
 import type { Groups } from './groups.js';
 import type { Rule } from './model.js';
@@ -19,7 +20,7 @@ export interface Court {
 export interface Case {
   readonly court: Court;
   readonly rule: Rule;
-  readonly members: readonly number[];
+  readonly members: Members;
   readonly groups: Groups | undefined;
 }
 

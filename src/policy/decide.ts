@@ -1,15 +1,7 @@
 import { keepEverything } from '../graph/liveness.js';
-import {
-  digestText,
-  eachOf,
-  findRevision,
-  isLinked,
-  NO_DIGEST,
-  reverseOf,
-} from '../graph/store-index.js';
+import { digestText, eachOf, isLinked, reverseOf } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
 import { parseDigest } from '../registry/digest.js';
-import { parseFallbackTag } from '../registry/reference.js';
 import type { PlanDecisions } from './decisions.js';
 import { evaluate } from './evaluate.js';
 import { formatReason } from './facts.js';
@@ -109,22 +101,26 @@ class Drops {
 
   apply(tags: Places, untagged: Places): void {
     const { tagDropped, tagProtected, revisionDroppable } = this.decisions;
-    tags.forEach((decided, tag) => {
-      if (decided?.decision === 'drop') tagDropped[tag] = 1;
-      if (decided?.decision === 'protect') tagProtected[tag] = 1;
-    });
+    for (let tag = 0; tag < tags.length; tag++) {
+      const decision = tags[tag]?.decision;
+      if (decision === 'drop') tagDropped[tag] = 1;
+      if (decision === 'protect') tagProtected[tag] = 1;
+    }
     this.#dropTagged();
     untagged.forEach((decided, entry) => {
       if (decided?.decision !== 'drop') return;
       if (decided.named || !this.#isYoung(entry)) revisionDroppable[entry] = 1;
       else this.young.push(entry);
     });
-    this.#facts.follows.forEach((follows, entry) => {
-      if (follows === FOLLOWS.nobody || this.#isYoung(entry)) return;
+    const { follows } = this.#facts;
+    for (let entry = 0; entry < follows.length; entry++) {
+      if (follows[entry] === FOLLOWS.nobody || this.#isYoung(entry)) continue;
       // Where no policy applies, nothing goes but what follows a subject that went elsewhere.
       const repository = this.#index.revisions.repository[entry] as number;
-      if (follows === FOLLOWS.fallback || this.#applies(repository)) revisionDroppable[entry] = 1;
-    });
+      if (follows[entry] === FOLLOWS.fallback || this.#applies(repository)) {
+        revisionDroppable[entry] = 1;
+      }
+    }
   }
 
   /** What a list of digests protects stays by itself; where it is no manifest, what names it does. */
@@ -144,17 +140,12 @@ class Drops {
   /** A manifest goes when every tag of its own does. */
   #dropTagged(): void {
     const { tagDropped, revisionDroppable } = this.decisions;
-    const { tags } = this.#index;
+    const { entryOf } = this.#facts;
     const kept = new Uint8Array(revisionDroppable.length);
-    const entries = tags.name.map((name, tag) => {
-      const digest = tags.digest[tag] as number;
-      if (digest === NO_DIGEST || parseFallbackTag(name) !== undefined) return -1;
-      return findRevision(this.#index, tags.repository[tag] as number, digest);
-    });
-    entries.forEach((entry, tag) => {
+    entryOf.forEach((entry, tag) => {
       if (entry >= 0 && tagDropped[tag] === 0) kept[entry] = 1;
     });
-    entries.forEach((entry, tag) => {
+    entryOf.forEach((entry, tag) => {
       if (entry >= 0 && tagDropped[tag] === 1 && kept[entry] === 0) revisionDroppable[entry] = 1;
     });
   }

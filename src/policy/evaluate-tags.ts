@@ -1,15 +1,15 @@
-import { makeTally, makeVoteRecord } from './ballot.js';
-import type { Ballot, Tally, VoteRecord } from './ballot.js';
+import { KEEP, makeVoteRecord, VOTED } from './ballot.js';
+import type { Ballot, Speaker, VoteRecord } from './ballot.js';
 import type { Calendar } from './calendar.js';
 import { claimTags } from './claims.js';
 import { NONE, speak } from './court.js';
 import type { Case, Court } from './court.js';
 import type { Decided, Reason, RepositoryFacts, TagFacts } from './facts.js';
 import { makeGroups } from './groups.js';
-import { makeScratch } from './memo.js';
+import { makeScratch, remembered } from './memo.js';
 import type { Memo, Scratch } from './memo.js';
 import { clocksOf } from './model.js';
-import type { RepositoryPolicy, Rule } from './model.js';
+import type { Clock, RepositoryPolicy, Rule } from './model.js';
 import type { Pulls } from './pulls.js';
 import { makeRanking } from './ranking.js';
 import type { TimeBounds } from './ranking.js';
@@ -27,6 +27,8 @@ export interface TagSettings {
   readonly memo: Memo;
   /** Of `EvaluateOptions`. */
   readonly taglessToo: boolean;
+  /** By tag: the number of its name. */
+  readonly names: Int32Array;
 }
 
 /**
@@ -39,35 +41,57 @@ export function decideTags(
   { tags }: RepositoryFacts,
   settings: TagSettings,
 ): Decided[] {
-  const tally = makeTally(tags.length);
-  hear(policy, tags, settings, tally, () => settings.memo.scratch);
+  const { tally, scratch } = settings.memo;
+  tally.clear(tags.length);
+  hear(policy, tags, settings, tally, () => scratch);
+  const onRecord = recordOf(policy, tags, settings);
+  const otherwise = decideOtherwise(policy);
+  const decided: Decided[] = [];
+  for (let tag = 0; tag < tags.length; tag++) {
+    const votes = tally.votesOn(tag);
+    if (tags[tag]?.fallback === true) decided.push(FOLLOWS);
+    else decided.push(votes === 0 ? otherwise : new Heard(votes, onRecord, tag));
+  }
+  return decided;
+}
+
+/** The second hearing, held when it is first asked for. It holds nothing of the first one. */
+function recordOf(
+  policy: RepositoryPolicy,
+  tags: readonly TagFacts[],
+  settings: TagSettings,
+): () => VoteRecord {
   let record: VoteRecord | undefined;
-  const onRecord = (): VoteRecord => {
+  return () => {
     if (record !== undefined) return record;
     record = makeVoteRecord(policy.name, tags.length);
     // What votes tell looks at the groups of each rule later on, so each has arrays of its own.
     hear(policy, tags, { ...settings, refused: () => undefined }, record, makeScratch);
     return record;
   };
-  const otherwise = decideOtherwise(policy);
-  return tags.map((tag, i) => (tag.fallback ? FOLLOWS : (settle(tally, onRecord, i) ?? otherwise)));
 }
 
 function hear(
   policy: RepositoryPolicy,
   tags: readonly TagFacts[],
-  { bounds, calendar, pulls, memo, reset, refused }: TagSettings,
+  { names, bounds, calendar, pulls, memo, reset, refused }: TagSettings,
   ballot: Ballot,
   makeArrays: () => Scratch,
 ): void {
-  const ranking = makeRanking(tags, bounds, memo);
+  const ranking = makeRanking(tags, names, bounds, memo);
   const court: Court = { now: bounds.now, ranking, calendar, pulls, ballot };
-  claimTags(policy, ranking).forEach((members, i) => {
+  const claimed = claimTags(policy, ranking, ballot.quiet);
+  for (let i = 0; i < claimed.length; i++) {
     const rule = policy.rules[i];
-    if (rule === undefined || members.length === 0) return;
-    const groups = makeGroups(rule, members, ranking, makeArrays());
-    hearRule({ court, rule, members, groups }, reset, refused);
-  });
+    const members = claimed[i];
+    if (rule === undefined || members === undefined || members.size === 0) continue;
+    const isReset = reset !== undefined && clocksIn(memo, rule).includes('pushed');
+    if (isReset) refused(rule);
+    const groups = isReset ? undefined : makeGroups(rule, members, ranking, makeArrays());
+    const one: Case = { court, rule, members, groups };
+    if (isReset) keepReset(one, reset);
+    else hearRule(one);
+  }
 }
 
 const FOLLOWS_REASON: Reason = {
@@ -85,43 +109,60 @@ export const FOLLOWS: Decided = {
   named: false,
 };
 
-function hearRule(one: Case, reset: string | undefined, refused: TagSettings['refused']): void {
+function clocksIn(memo: Memo, rule: Rule): readonly Clock[] {
+  return remembered(memo.clocks, rule, () => clocksOf(rule));
+}
+
+/** A rule that goes by times of push which a copy has reset keeps all that it speaks for. */
+function keepReset(one: Case, reset: string): void {
+  const { tags, size } = one.members;
+  const why = (): string => reset;
+  const speaker = speak(one, 'keep', 'pushed', () => 'reset', why);
+  for (let i = 0; i < size; i++) one.court.ballot.vote(tags[i] as number, speaker);
+}
+
+function hearRule(one: Case): void {
   const { rule, members } = one;
   const { ballot, ranking } = one.court;
-  const clocks = clocksOf(rule);
-  if (reset !== undefined && clocks.includes('pushed')) {
-    refused(rule);
-    const speaker = speak(
-      one,
-      'keep',
-      'pushed',
-      () => 'reset',
-      () => reset,
-    );
-    for (const tag of members) ballot.vote(tag, speaker);
-    return;
-  }
-  for (const clock of clocks) {
+  for (const clock of clocksIn(ranking.memo, rule)) {
     const times = ranking.times[clock];
-    const speaker = speak(one, 'keep', clock, NONE, (tag) => ranking.flaw(clock, tag));
-    for (const tag of members) if (Number.isNaN(times[tag])) ballot.vote(tag, speaker);
+    const speaker = ballot.quiet ? KEEP : speakOfFlaws(one, clock);
+    for (let i = 0; i < members.size; i++) {
+      const tag = members.tags[i] as number;
+      if (Number.isNaN(times[tag])) ballot.vote(tag, speaker);
+    }
   }
   voteKeep(one);
   voteDrop(one);
 }
 
+function speakOfFlaws(one: Case, clock: Clock): Speaker {
+  return speak(one, 'keep', clock, NONE, (tag) => one.court.ranking.flaw(clock, tag));
+}
+
 /**
- * Keep beats drop, drop beats `otherwise`: undefined leaves the tag to that. A rule with a `drop`
- * has said when its tags may go, so where that does not hold the tag is kept: `otherwise` is for
- * tags that no rule claims, or that rules without a `drop` did not keep.
+ * What was heard of a tag. Keep beats drop, drop beats `otherwise`. A rule with a `drop` has said
+ * when its tags may go, so where that does not hold the tag is kept: `otherwise` is for tags that
+ * no rule claims, or that rules without a `drop` did not keep.
  */
-function settle(tally: Tally, onRecord: () => VoteRecord, tag: number): Decided | undefined {
-  if (tally.keep[tag] === 1 || tally.drop[tag] === 1) {
-    const decision = tally.keep[tag] === 1 ? 'keep' : 'drop';
-    return { decision, reasons: () => onRecord().reasons(tag), named: false };
+class Heard implements Decided {
+  readonly decision: 'keep' | 'drop';
+  readonly named = false;
+  readonly #votes: number;
+  readonly #onRecord: () => VoteRecord;
+  readonly #tag: number;
+
+  constructor(votes: number, onRecord: () => VoteRecord, tag: number) {
+    this.decision = (votes & (VOTED.keep | VOTED.drop)) === VOTED.drop ? 'drop' : 'keep';
+    this.#votes = votes;
+    this.#onRecord = onRecord;
+    this.#tag = tag;
   }
-  if (tally.unmet[tag] === 0) return undefined;
-  return { decision: 'keep', reasons: () => unmetReasons(onRecord(), tag), named: false };
+
+  reasons(): readonly Reason[] {
+    if (this.#votes === VOTED.unmet) return unmetReasons(this.#onRecord(), this.#tag);
+    return this.#onRecord().reasons(this.#tag);
+  }
 }
 
 function decideOtherwise({ name, otherwise }: RepositoryPolicy): Decided {

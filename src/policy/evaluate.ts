@@ -12,6 +12,7 @@ import type {
   RepositoryDecisions,
   RepositoryFacts,
 } from './facts.js';
+import { learnNames } from './learn-names.js';
 import { checkLimits } from './limits.js';
 import { makeMemo } from './memo.js';
 import type { Policy, RepositoryPolicy, Rule } from './model.js';
@@ -36,6 +37,8 @@ export interface EvaluateOptions {
   /** The key in the facts of a digest's text; needed where the facts have numbers. */
   readonly keyOf?: (digest: string) => DigestKey | undefined;
 }
+
+const NO_NAMES = new Int32Array(0);
 
 /**
  * Decides about every tag and every untagged manifest. Pure and deterministic: neither the order
@@ -65,8 +68,15 @@ export function evaluate(
     keyOf: options.keyOf ?? ((digest) => digest),
     found: (target) => found.add(target),
   };
-  const repositories = facts.map((repository) => {
-    const own = policy.policies.find((one) => matchesSet(one.repositories, repository.name));
+  const policyOf = facts.map(({ name }) =>
+    policy.policies.find(({ repositories: own }) => matchesSet(own, name)),
+  );
+  const namesOf = facts.map(({ tags }, i) => {
+    const own = policyOf[i];
+    return own === undefined ? undefined : learnNames(own, tags, memo);
+  });
+  const repositories = facts.map((repository, i) => {
+    const own = policyOf[i];
     const window = resets.everywhere ?? resets.byRepository.get(repository.name);
     const settings: TagSettings = {
       bounds,
@@ -74,6 +84,7 @@ export function evaluate(
       pulls,
       memo,
       taglessToo: options.taglessToo === true,
+      names: namesOf[i] ?? NO_NAMES,
       reset: window && describeWindow(window),
       refused: (rule) => {
         if (own && window)

@@ -54,7 +54,7 @@ export type Decision = Fate | 'protect' | 'follow';
 export interface Decided {
   readonly decision: Decision;
   /** All that held, whether or not it decided; never empty. Made when asked for. */
-  readonly reasons: () => readonly Reason[];
+  reasons(): readonly Reason[];
   /** A `--drop` named it. */
   readonly named: boolean;
 }

@@ -1,5 +1,6 @@
-import { remembered, versionOf } from './memo.js';
-import type { Scratch } from './memo.js';
+import type { Members } from './claims.js';
+import { remembered } from './memo.js';
+import type { Memo, Scratch } from './memo.js';
 import type { Keep, Per, Rule } from './model.js';
 import { ranks } from './model.js';
 import type { Ranking } from './ranking.js';
@@ -35,7 +36,7 @@ interface Group {
 /** What a rule makes of names, over all repositories. */
 export interface GroupPlaces {
   /** By the number of a name. */
-  readonly places: GroupPlace[];
+  readonly places: (GroupPlace | undefined)[];
   readonly groups: Map<string, Group>;
   round: number;
 }
@@ -46,39 +47,64 @@ export interface GroupPlaces {
  */
 export function makeGroups(
   rule: Rule,
-  members: readonly number[],
+  members: Members,
   ranking: Ranking,
   scratch: Scratch,
 ): Groups | undefined {
-  const { tags, names, memo } = ranking;
+  const { tags, names } = ranking;
   if (rule.keep === undefined || !ranks(rule.keep)) return undefined;
   const counted = scratch('counted', tags.length, -1);
-  const strays: [number, 'group-by' | 'semver'][] = [];
   if (rule.groupBy === undefined && !needsVersion(rule.keep)) {
-    for (const tag of members) counted[tag] = 0;
-    return { counted, whole: counted, labels: [''], size: 1, strays };
+    for (let i = 0; i < members.size; i++) counted[members.tags[i] as number] = 0;
+    return { counted, whole: counted, labels: ONE_LABEL, size: 1, strays: NO_STRAYS };
   }
+  const strays: [number, 'group-by' | 'semver'][] = [];
   const whole = rule.keep.per === undefined ? counted : scratch('whole', tags.length, -1);
-  const known = remembered(memo.places, rule, (): GroupPlaces => {
-    return { places: [], groups: new Map(), round: 0 };
-  });
-  const round = ++known.round;
+  const known = placesOf(ranking.memo, rule, rule.keep);
+  known.round++;
   const labels: string[] = [];
-  const numberOf = (group: Group): number => {
-    if (group.round !== round) {
-      group.round = round;
-      group.number = labels.push(group.label) - 1;
-    }
-    return group.number;
-  };
-  for (const tag of members) {
-    const name = names[tag] as number;
-    const place = (known.places[name] ??= placeOf(rule, rule.keep, ranking, tag, known.groups));
+  for (let i = 0; i < members.size; i++) {
+    const tag = members.tags[i] as number;
+    const place = known.places[names[tag] as number] ?? NOWHERE;
     if (place.stray !== undefined) strays.push([tag, place.stray]);
-    if (place.whole !== undefined) whole[tag] = numberOf(place.whole);
-    if (place.counted !== undefined) counted[tag] = numberOf(place.counted);
+    if (place.whole !== undefined) whole[tag] = numberOf(place.whole, known.round, labels);
+    if (place.counted !== undefined) counted[tag] = numberOf(place.counted, known.round, labels);
   }
   return { counted, whole, labels, size: labels.length, strays };
+}
+
+const ONE_LABEL = [''];
+const NO_STRAYS: Groups['strays'] = [];
+const NOWHERE: GroupPlace = { whole: undefined, counted: undefined, stray: undefined };
+
+/** Works out where a rule that counts puts tags of this name. */
+export function learnPlace(memo: Memo, rule: Rule, name: string, number: number): void {
+  const { keep } = rule;
+  if (keep === undefined || !ranks(keep)) return;
+  if (rule.groupBy === undefined && !needsVersion(keep)) return;
+  const { places, groups } = placesOf(memo, rule, keep);
+  const version = memo.versions[number] ?? undefined;
+  places[number] ??= placeOf(rule, keep, name, version, groups);
+}
+
+/** A group's number in the repository of this round, with its label noted at the first call. */
+function numberOf(group: Group, round: number, labels: string[]): number {
+  if (group.round !== round) {
+    group.round = round;
+    group.number = labels.push(group.label) - 1;
+  }
+  return group.number;
+}
+
+function placesOf(memo: Memo, rule: Rule, keep: Keep): GroupPlaces {
+  return remembered(memo.places, rule, () => {
+    const words = JSON.stringify([rule.groupBy?.text, keep.per, needsVersion(keep)]);
+    return remembered(memo.placesAlike, words, () => ({
+      places: [],
+      groups: new Map(),
+      round: 0,
+    }));
+  });
 }
 
 function needsVersion({ per, order, last }: Keep): boolean {
@@ -88,18 +114,17 @@ function needsVersion({ per, order, last }: Keep): boolean {
 function placeOf(
   rule: Rule,
   keep: Keep,
-  { tags, names, memo }: Ranking,
-  tag: number,
+  name: string,
+  parsed: Version | undefined,
   groups: Map<string, Group>,
 ): GroupPlace {
-  const name = tags[tag]?.name ?? '';
   const named = (key: string, label: string): Group =>
     remembered(groups, key, () => ({ label, round: 0, number: -1 }));
   const group = rule.groupBy === undefined ? '' : rule.groupBy.groupOf(name);
   if (group === undefined) return { whole: undefined, counted: undefined, stray: 'group-by' };
   const label = rule.groupBy === undefined ? '' : ` of group ${group}`;
   const whole = named(`g${group}`, label);
-  const version = needsVersion(keep) ? versionOf(memo, names[tag] as number, name) : undefined;
+  const version = needsVersion(keep) ? parsed : undefined;
   const stray = needsVersion(keep) && version === undefined ? 'semver' : undefined;
   if (keep.per === undefined) return { whole, counted: whole, stray };
   if (version === undefined) return { whole, counted: undefined, stray };

@@ -1,6 +1,7 @@
+import { Tally } from './ballot.js';
+import type { Claims } from './claims.js';
 import type { GroupPlaces } from './groups.js';
-import type { RepositoryPolicy, Rule } from './model.js';
-import { parseVersion } from './version-tag.js';
+import type { Clock, RepositoryPolicy, Rule } from './model.js';
 import type { Version } from './version-tag.js';
 
 /**
@@ -10,13 +11,17 @@ import type { Version } from './version-tag.js';
  */
 export interface Memo {
   readonly numberOf: (name: string) => number;
-  /** By policy and number: the rules that speak for such a tag. */
-  readonly claims: Map<RepositoryPolicy, (readonly number[])[]>;
-  /** By rule and number: the groups in which the rule counts such a tag. */
+  readonly claims: Map<RepositoryPolicy, Claims>;
+  readonly clocks: Map<Rule, readonly Clock[]>;
+  /** The groups in which a rule counts tags; shared by rules that group alike. */
   readonly places: Map<Rule, GroupPlaces>;
-  /** By number; null for what is no version. */
-  readonly versions: (Version | null)[];
+  /** The same, by what they group by in words. */
+  readonly placesAlike: Map<string, GroupPlaces>;
+  /** By number; null for what is no version. Learnt where a policy ranks tags. */
+  readonly versions: (Version | null | undefined)[];
   readonly scratch: Scratch;
+  /** Counts the votes of one repository after the other. */
+  readonly tally: Tally;
 }
 
 /** Which of the arrays that are used again and again. */
@@ -45,9 +50,12 @@ export function makeMemo(): Memo {
   return {
     numberOf: (name) => remembered(numbers, name, () => numbers.size),
     claims: new Map(),
+    clocks: new Map(),
     places: new Map(),
+    placesAlike: new Map(),
     versions: [],
     scratch: makeScratch(),
+    tally: new Tally(),
   };
 }
 
@@ -58,9 +66,4 @@ export function remembered<K, V>(known: Map<K, V>, key: K, make: () => V): V {
   const made = make();
   known.set(key, made);
   return made;
-}
-
-/** The version that a tag of this name and number is, if it is one. */
-export function versionOf({ versions }: Memo, number: number, name: string): Version | undefined {
-  return (versions[number] ??= parseVersion(name) ?? null) ?? undefined;
 }

@@ -1,5 +1,4 @@
 import type { TagFacts } from './facts.js';
-import { versionOf } from './memo.js';
 import type { Memo } from './memo.js';
 import type { Clock, Order } from './model.js';
 import { compareNatural } from './natural.js';
@@ -37,12 +36,18 @@ export interface Ranking {
   readonly flaw: (clock: Clock, tag: number) => string;
   readonly memo: Memo;
   /** By tag: the number of its name, by `memo`. */
-  readonly names: readonly number[];
+  readonly names: Int32Array;
   /** Tags that can be ranked, the newest or highest first; `clock` breaks ties. */
   readonly sorted: (order: Order, clock: Clock) => Int32Array;
 }
 
-export function makeRanking(tags: readonly TagFacts[], bounds: TimeBounds, memo: Memo): Ranking {
+/** `names` are the numbers of the tags' names, learnt before. */
+export function makeRanking(
+  tags: readonly TagFacts[],
+  names: Int32Array,
+  bounds: TimeBounds,
+  memo: Memo,
+): Ranking {
   const raw = (clock: Clock, tag: number): number | undefined =>
     clock === 'pushed' ? tags[tag]?.pushedMs : tags[tag]?.createdMs;
   const believed = (clock: Clock): Float64Array => {
@@ -54,9 +59,7 @@ export function makeRanking(tags: readonly TagFacts[], bounds: TimeBounds, memo:
     return times;
   };
   const times = { pushed: believed('pushed'), created: believed('created') };
-  const names = tags.map(({ name }) => memo.numberOf(name));
-  let versions: readonly (Version | undefined)[] | undefined;
-  const sorts = new Map<string, Int32Array>();
+  const sorts: Partial<Record<Order, Partial<Record<Clock, Int32Array>>>> = {};
   return {
     tags,
     times,
@@ -64,13 +67,10 @@ export function makeRanking(tags: readonly TagFacts[], bounds: TimeBounds, memo:
     names,
     flaw: (clock, tag) => flawOf(raw(clock, tag), bounds) ?? '',
     sorted: (order, clock) => {
-      const key = `${order}/${clock}`;
-      const known = sorts.get(key);
-      if (known !== undefined) return known;
-      versions ??= tags.map(({ name }, tag) => versionOf(memo, names[tag] as number, name));
-      const made = sortTags(tags, order, times, clock, versions);
-      sorts.set(key, made);
-      return made;
+      const known = (sorts[order] ??= {});
+      const versionOf = (tag: number): Version | undefined =>
+        memo.versions[names[tag] as number] ?? undefined;
+      return (known[clock] ??= sortTags(tags, order, times, clock, versionOf));
     },
   };
 }
@@ -81,19 +81,19 @@ function sortTags(
   order: Order,
   times: Readonly<Record<Clock, Float64Array>>,
   clock: Clock,
-  versions: readonly (Version | undefined)[],
+  versionOf: (tag: number) => Version | undefined,
 ): Int32Array {
   const own = times[order === 'pushed' || order === 'created' ? order : clock];
   const rankable: number[] = [];
   for (let tag = 0; tag < tags.length; tag++) {
-    if (order === 'name' || (order === 'semver' ? versions[tag] : !Number.isNaN(own[tag]))) {
+    if (order === 'name' || (order === 'semver' ? versionOf(tag) : !Number.isNaN(own[tag]))) {
       rankable.push(tag);
     }
   }
   const byTime = (a: number, b: number): number => descending(own[a], own[b]);
   const byVersion = (a: number, b: number): number => {
-    const left = versions[a];
-    const right = versions[b];
+    const left = versionOf(a);
+    const right = versionOf(b);
     if (left === undefined || right === undefined) return left ? -1 : right ? 1 : 0;
     return compareVersions(right, left);
   };

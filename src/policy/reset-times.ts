@@ -31,14 +31,12 @@ export function findResets(
   bounds: TimeBounds,
 ): ResetTimes {
   const byRepository = new Map<string, ResetWindow>();
-  const all: TagFacts[] = [];
   for (const { name, tags } of repositories) {
-    const timed = timedTags(tags, bounds);
-    for (const tag of timed) all.push(tag);
-    const window = findReset(timed, bounds);
+    // Most repositories are too small to tell anything by themselves.
+    const window = tags.length < LEAST_TAGS ? undefined : findReset([tags], bounds);
     if (window !== undefined) byRepository.set(name, window);
   }
-  return { everywhere: findReset(all, bounds), byRepository };
+  return { everywhere: findReset(everyTag(repositories), bounds), byRepository };
 }
 
 /**
@@ -49,35 +47,38 @@ export function suspectResets(
   repositories: readonly RepositoryFacts[],
   bounds: TimeBounds,
 ): boolean {
-  const all: TagFacts[] = [];
-  for (const { tags } of repositories) {
-    const timed = timedTags(tags, bounds);
-    for (const tag of timed) all.push(tag);
-    if (crowdedHour(timed) !== undefined) return true;
+  const crowded = ({ tags }: RepositoryFacts): boolean => crowdedHour([tags], bounds) !== undefined;
+  return repositories.some(crowded) || crowdedHour(everyTag(repositories), bounds) !== undefined;
+}
+
+type TagLists = readonly (readonly TagFacts[])[];
+
+function everyTag(repositories: readonly RepositoryFacts[]): TagLists {
+  return repositories.map(({ tags }) => tags);
+}
+
+function crowdedHour(lists: TagLists, bounds: TimeBounds): ResetWindow | undefined {
+  const pushed = new Float64Array(lists.reduce((sum, { length }) => sum + length, 0));
+  let size = 0;
+  for (const tags of lists) {
+    for (const { pushedMs, fallback } of tags) {
+      if (!fallback && isBelievable(pushedMs, bounds)) pushed[size++] = pushedMs;
+    }
   }
-  return crowdedHour(all) !== undefined;
-}
-
-function timedTags(tags: readonly TagFacts[], bounds: TimeBounds): TagFacts[] {
-  return tags.filter(({ pushedMs, fallback }) => !fallback && isBelievable(pushedMs, bounds));
-}
-
-function crowdedHour(tags: readonly TagFacts[]): ResetWindow | undefined {
-  if (tags.length < LEAST_TAGS) return undefined;
-  const pushed = new Float64Array(tags.length);
-  for (let i = 0; i < tags.length; i++) pushed[i] = tags[i]?.pushedMs ?? NaN;
-  const window = fullestHour(pushed.sort());
-  return window.inside < LEAST_SHARE * tags.length ? undefined : window;
+  if (size < LEAST_TAGS) return undefined;
+  const window = fullestHour(pushed.subarray(0, size).sort());
+  return window.inside < LEAST_SHARE * size ? undefined : window;
 }
 
 /** The window, when enough tags share an hour of push and were created over a month or more. */
-function findReset(tags: readonly TagFacts[], bounds: TimeBounds): ResetWindow | undefined {
-  const window = crowdedHour(tags);
+function findReset(lists: TagLists, bounds: TimeBounds): ResetWindow | undefined {
+  const window = crowdedHour(lists, bounds);
   if (window === undefined) return undefined;
   let earliest = Infinity;
   let latest = -Infinity;
-  for (const { pushedMs = NaN, createdMs } of tags) {
-    if (!(pushedMs >= window.from && pushedMs <= window.to)) continue;
+  for (const { pushedMs, createdMs, fallback } of lists.flat()) {
+    if (fallback || pushedMs === undefined) continue;
+    if (pushedMs < window.from || pushedMs > window.to) continue;
     if (createdMs === undefined || !isBelievable(createdMs, bounds)) continue;
     earliest = Math.min(earliest, createdMs);
     latest = Math.max(latest, createdMs);

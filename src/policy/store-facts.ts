@@ -25,6 +25,8 @@ export interface StoreFacts {
   readonly untagged: readonly (readonly number[])[];
   /** By revision: `FOLLOWS`. */
   readonly follows: Uint8Array;
+  /** By tag: the place of the revision that it stands for; -1 for fallback tags and for none. */
+  readonly entryOf: Int32Array;
 }
 
 /** Whose fate a manifest without a tag of its own shares, before any policy speaks of it. */
@@ -46,12 +48,19 @@ export const FOLLOWS = {
 export function factsOfStore(index: StoreIndex, evidence: StoreEvidence): StoreFacts {
   const tags: number[][] = [];
   const untagged: number[][] = [];
-  const { follows, tagged } = relationsOf(index);
+  const { follows, tagged, entryOf } = relationsOf(index);
   const repositories = index.repositories.map((name, repository) => {
-    const ownTags = rangeOf(index.tags.start, repository).filter((tag) => isSound(index, tag));
-    const ownUntagged = rangeOf(index.revisions.start, repository).filter((entry) => {
-      return isLinked(index, entry) && tagged[entry] === 0 && follows[entry] === FOLLOWS.nobody;
-    });
+    const ownTags: number[] = [];
+    const lastTag = index.tags.start[repository + 1] as number;
+    for (let tag = index.tags.start[repository] as number; tag < lastTag; tag++) {
+      if (isSound(index, tag)) ownTags.push(tag);
+    }
+    const ownUntagged: number[] = [];
+    const end = index.revisions.start[repository + 1] as number;
+    for (let entry = index.revisions.start[repository] as number; entry < end; entry++) {
+      if (tagged[entry] !== 0 || follows[entry] !== FOLLOWS.nobody) continue;
+      if (isLinked(index, entry)) ownUntagged.push(entry);
+    }
     tags.push(ownTags);
     untagged.push(ownUntagged);
     return {
@@ -60,7 +69,7 @@ export function factsOfStore(index: StoreIndex, evidence: StoreEvidence): StoreF
       untagged: ownUntagged.map((entry) => untaggedFacts(index, entry)),
     };
   });
-  return { repositories, tags, untagged, follows };
+  return { repositories, tags, untagged, follows, entryOf };
 }
 
 function tagFacts(index: StoreIndex, tag: number, evidence: StoreEvidence): TagFacts {
@@ -93,27 +102,43 @@ function isSound({ tags, present }: StoreIndex, tag: number): boolean {
   return tags.flags[tag] === TAG.good && digest !== NO_DIGEST && present.has(digest);
 }
 
-/** By revision: whether a tag of its own is on it, and otherwise whom it follows. */
-export function relationsOf(index: StoreIndex): { tagged: Uint8Array; follows: Uint8Array } {
+export interface Relations {
+  /** By revision: 1 where a tag of its own is on it. */
+  readonly tagged: Uint8Array;
+  /** By revision: whom it follows otherwise, of `FOLLOWS`. */
+  readonly follows: Uint8Array;
+  /** By tag: the place of the revision that it stands for; -1 for fallback tags and for none. */
+  readonly entryOf: Int32Array;
+}
+
+/** How tags and manifests of a store hang together. */
+export function relationsOf(index: StoreIndex): Relations {
   const { revisions, tags } = index;
   const reverse = reverseOf(index);
   const tagged = new Uint8Array(revisions.digest.length);
   const follows = new Uint8Array(revisions.digest.length);
-  tags.digest.forEach((digest, tag) => {
-    if (digest === NO_DIGEST) return;
+  const entryOf = new Int32Array(tags.digest.length).fill(-1);
+  for (let tag = 0; tag < tags.digest.length; tag++) {
+    const digest = tags.digest[tag] as number;
+    if (digest === NO_DIGEST) continue;
     const entry = findRevision(index, tags.repository[tag] as number, digest);
-    if (entry < 0) return;
-    if (parseFallbackTag(tags.name[tag] as string) === undefined) tagged[entry] = 1;
-    else follows[entry] = FOLLOWS.fallback;
-  });
+    if (entry < 0) continue;
+    if (parseFallbackTag(tags.name[tag] as string) !== undefined) {
+      follows[entry] = FOLLOWS.fallback;
+      continue;
+    }
+    tagged[entry] = 1;
+    entryOf[tag] = entry;
+  }
   const subjects = subjectsOf(index);
-  revisions.digest.forEach((digest, entry) => {
+  for (let entry = 0; entry < follows.length; entry++) {
     if (tagged[entry] === 1) follows[entry] = FOLLOWS.nobody;
     else if (follows[entry] === FOLLOWS.nobody) {
+      const digest = revisions.digest[entry] as number;
       follows[entry] = whomItFollows(index, reverse, subjects, entry, digest);
     }
-  });
-  return { tagged, follows };
+  }
+  return { tagged, follows, entryOf };
 }
 
 function whomItFollows(
@@ -147,11 +172,4 @@ function subjectsOf({ subjects }: StoreIndex): Map<number, number[]> {
     else known.push(subject);
   });
   return found;
-}
-
-function rangeOf(start: Uint32Array, row: number): number[] {
-  const places: number[] = [];
-  const end = start[row + 1] as number;
-  for (let at = start[row] as number; at < end; at++) places.push(at);
-  return places;
 }

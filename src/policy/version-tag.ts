@@ -16,6 +16,7 @@ export function parseVersion(tag: string): Version | undefined {
   return parse(`${major}.${minor ?? 0}.${patch ?? 0}${prerelease ?? ''}`) ?? undefined;
 }
 
+/** By precedence, then by build. Nearly always a number decides, long before semver is asked. */
 export function compareVersions(a: Version, b: Version): number {
-  return compareBuild(a, b);
+  return a.major - b.major || a.minor - b.minor || a.patch - b.patch || compareBuild(a, b);
 }

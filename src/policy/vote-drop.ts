@@ -1,7 +1,10 @@
+import { DROP, KEEP } from './ballot.js';
+import type { Speaker } from './ballot.js';
 import { NONE, speak, tellAge } from './court.js';
 import type { Case } from './court.js';
 import { formatDuration } from './duration.js';
 import { testNotPulledFor } from './pulls.js';
+import type { PullTest } from './pulls.js';
 
 /** Lets a rule's `drop` vote: only when every field of it holds. */
 export function voteDrop(one: Case): void {
@@ -11,8 +14,10 @@ export function voteDrop(one: Case): void {
     voteByAge(one);
     return;
   }
-  const always = speak(one, 'drop', 'always', NONE, NONE);
-  for (const tag of one.members) one.court.ballot.vote(tag, always);
+  const { ballot } = one.court;
+  const { tags, size } = one.members;
+  const always = ballot.quiet ? DROP : speak(one, 'drop', 'always', NONE, NONE);
+  for (let i = 0; i < size; i++) ballot.vote(tags[i] as number, always);
 }
 
 /** Where the evidence of pulls cannot tell, the tag is kept, with that as a reason of its own. */
@@ -22,20 +27,12 @@ function voteByAge(one: Case): void {
   const { olderThan, notPulledFor } = one.rule.drop ?? {};
   const own = ranking.times[one.rule.time];
   const { pushed } = ranking.times;
-  const older = speak(
-    one,
-    'drop',
-    'older-than',
-    () => formatDuration(olderThan ?? 0),
-    (tag) => tellAge(one, tag),
-  );
   const test = notPulledFor === undefined ? undefined : testNotPulledFor(pulls, notPulledFor);
-  const span = (): string => formatDuration(notPulledFor ?? 0);
-  const tell = (tag: number): string => test?.tell(tags[tag]?.pulledMs, pushed[tag] ?? NaN) ?? '';
-  const unpulled = speak(one, 'drop', 'not-pulled-for', span, tell);
-  const unknown = speak(one, 'keep', 'not-pulled-for', span, tell);
-  for (const tag of one.members) {
-    const isOlder = olderThan === undefined || now - (own[tag] ?? NaN) > olderThan;
+  const { older, unpulled, unknown } = ballot.quiet ? QUIET : speakers(one, test);
+  const { members } = one;
+  for (let i = 0; i < members.size; i++) {
+    const tag = members.tags[i] as number;
+    const isOlder = olderThan === undefined || now - (own[tag] as number) > olderThan;
     const isUnpulled = test?.holds(tags[tag]?.pulledMs, pushed[tag] ?? NaN);
     if (test !== undefined && isUnpulled === undefined) ballot.vote(tag, unknown);
     if (!isOlder) ballot.noteUnmet(tag, older);
@@ -45,4 +42,26 @@ function voteByAge(one: Case): void {
       if (test !== undefined) ballot.vote(tag, unpulled);
     }
   }
+}
+
+interface Speakers {
+  readonly older: Speaker;
+  readonly unpulled: Speaker;
+  readonly unknown: Speaker;
+}
+
+const QUIET: Speakers = { older: DROP, unpulled: DROP, unknown: KEEP };
+
+function speakers(one: Case, test: PullTest | undefined): Speakers {
+  const { tags, times } = one.court.ranking;
+  const { olderThan, notPulledFor } = one.rule.drop ?? {};
+  const older = (): string => formatDuration(olderThan ?? 0);
+  const span = (): string => formatDuration(notPulledFor ?? 0);
+  const tell = (tag: number): string =>
+    test?.tell(tags[tag]?.pulledMs, times.pushed[tag] ?? NaN) ?? '';
+  return {
+    older: speak(one, 'drop', 'older-than', older, (tag) => tellAge(one, tag)),
+    unpulled: speak(one, 'drop', 'not-pulled-for', span, tell),
+    unknown: speak(one, 'keep', 'not-pulled-for', span, tell),
+  };
 }

@@ -1,3 +1,5 @@
+import { KEEP } from './ballot.js';
+import type { Speaker } from './ballot.js';
 import { NONE, speak, tellAge } from './court.js';
 import type { Case } from './court.js';
 import { formatAge, formatDuration } from './duration.js';
@@ -5,34 +7,37 @@ import type { Duration } from './duration.js';
 import type { Groups } from './groups.js';
 import type { Bucket, Keep } from './model.js';
 import { testPulledWithin } from './pulls.js';
+import type { PullTest } from './pulls.js';
 
 /** Lets a rule's `keep` vote: each field that holds is a reason, and one is enough. */
 export function voteKeep(one: Case): void {
-  const { keep, groupBy } = one.rule;
+  const { keep } = one.rule;
   const { ballot } = one.court;
   if (keep === undefined) return;
   if (keep.always) {
-    const always = speak(one, 'keep', 'always', NONE, NONE);
-    for (const tag of one.members) ballot.vote(tag, always);
+    const { tags, size } = one.members;
+    const always = ballot.quiet ? KEEP : speak(one, 'keep', 'always', NONE, NONE);
+    for (let i = 0; i < size; i++) ballot.vote(tags[i] as number, always);
   }
   if (keep.within !== undefined) keepWithin(one, keep.within, keep.anchor);
   if (keep.pulledWithin !== undefined) keepPulled(one, keep.pulledWithin);
   const { groups } = one;
   if (groups === undefined) return;
-  const noVersion = speak(one, 'keep', 'semver', NONE, () => 'not a version');
-  const noGroup = speak(
-    one,
-    'keep',
-    'group-by',
-    () => groupBy?.text ?? '',
-    () => 'in no group',
-  );
-  for (const [tag, field] of groups.strays) {
-    ballot.vote(tag, field === 'semver' ? noVersion : noGroup);
-  }
+  if (groups.strays.length > 0) keepStrays(one, groups);
   if ((keep.last ?? 0) > 0) keepLast(one, groups, keep);
   if ((keep.lastPulled ?? 0) > 0) keepLastPulled(one, groups, keep.lastPulled ?? 0);
   for (const [bucket, wanted] of keep.buckets) keepBucket(one, groups, bucket, wanted);
+}
+
+/** What cannot be counted is kept. */
+function keepStrays(one: Case, { strays }: Groups): void {
+  const text = one.rule.groupBy?.text ?? '';
+  const noVersion = speak(one, 'keep', 'semver', NONE, () => 'not a version');
+  const group = (): string => text;
+  const noGroup = speak(one, 'keep', 'group-by', group, () => 'in no group');
+  for (const [tag, field] of strays) {
+    one.court.ballot.vote(tag, field === 'semver' ? noVersion : noGroup);
+  }
 }
 
 function labelOf(groups: Groups, tag: number): string {
@@ -42,26 +47,28 @@ function labelOf(groups: Groups, tag: number): string {
 function keepLast(one: Case, groups: Groups, keep: Keep): void {
   const { ranking, ballot } = one.court;
   const wanted = keep.last ?? 0;
-  const value = (): string =>
-    keep.per === undefined ? String(wanted) : `${wanted} per ${keep.per}`;
-  const speaker = speak(
-    one,
-    'keep',
-    'last',
-    value,
-    (tag, place) => `no. ${place}${labelOf(groups, tag)} by ${keep.order}`,
-  );
-  const taken = ranking.memo.scratch('taken', groups.size, 0);
+  const speaker = ballot.quiet ? KEEP : speakLast(one, groups, keep);
+  const { counted, size } = groups;
+  const taken = ranking.memo.scratch('taken', size, 0);
+  const sorted = ranking.sorted(keep.order, one.rule.time);
   let full = 0;
-  for (const tag of ranking.sorted(keep.order, one.rule.time)) {
-    const group = groups.counted[tag] ?? -1;
+  for (let i = 0; i < sorted.length; i++) {
+    const tag = sorted[i] as number;
+    const group = counted[tag] as number;
     if (group < 0) continue;
-    const place = (taken[group] ?? 0) + 1;
+    const place = (taken[group] as number) + 1;
     if (place > wanted) continue;
     taken[group] = place;
     ballot.vote(tag, speaker, place);
-    if (place === wanted && ++full === groups.size) break;
+    if (place === wanted && ++full === size) break;
   }
+}
+
+function speakLast(one: Case, groups: Groups, { last, per, order }: Keep): Speaker {
+  const value = (): string => (per === undefined ? String(last) : `${last} per ${per}`);
+  const tell = (tag: number, place: number): string =>
+    `no. ${place}${labelOf(groups, tag)} by ${order}`;
+  return speak(one, 'keep', 'last', value, tell);
 }
 
 /**
@@ -84,8 +91,9 @@ function keepLastPulled(one: Case, groups: Groups, wanted: number): void {
       return `no. ${place}${labelOf(groups, tag)} by ${pulled(tag) > -Infinity ? 'pull' : 'push'}`;
     },
   );
+  const members = [...one.members.tags.subarray(0, one.members.size)];
   // The sort is stable, so tags with one time of pull, or none, stay in the order of their push.
-  const unknown = one.members.filter((tag) => Number.isNaN(pushed[tag]));
+  const unknown = members.filter((tag) => Number.isNaN(pushed[tag]));
   const order = [...ranking.sorted('pushed', 'pushed'), ...unknown].sort((a, b) => {
     const [left, right] = [pulled(a), pulled(b)];
     return left === right ? 0 : right - left;
@@ -106,48 +114,76 @@ function keepBucket(one: Case, groups: Groups, bucket: Bucket, wanted: number): 
   const { ranking, calendar, ballot } = one.court;
   const clock = one.rule.time;
   const times = ranking.times[clock];
-  const speaker = speak(
-    one,
-    'keep',
-    bucket,
-    () => String(wanted),
-    (tag) => `newest of ${calendar.nameOf(bucket, times[tag] ?? NaN)}`,
-  );
-  const seen: (Set<number> | undefined)[] = [];
+  const speaker = ballot.quiet ? KEEP : speakBucket(one, bucket, wanted);
+  const seen: (number[] | undefined)[] = [];
+  const sorted = ranking.sorted(clock, clock);
   let full = 0;
-  for (const tag of ranking.sorted(clock, clock)) {
-    const group = groups.counted[tag] ?? -1;
+  for (let i = 0; i < sorted.length; i++) {
+    const tag = sorted[i] as number;
+    const group = groups.counted[tag] as number;
     if (group < 0) continue;
-    const periods = (seen[group] ??= new Set());
-    if (periods.size >= wanted) continue;
-    const period = calendar.periodOf(bucket, times[tag] ?? NaN);
-    if (periods.has(period)) continue;
-    periods.add(period);
+    const periods = (seen[group] ??= []);
+    if (periods.length >= wanted) continue;
+    const period = calendar.periodOf(bucket, times[tag] as number);
+    if (!addPeriod(periods, period)) continue;
     ballot.vote(tag, speaker);
-    if (periods.size === wanted && ++full === groups.size) break;
+    if (periods.length === wanted && ++full === groups.size) break;
   }
+}
+
+/**
+ * Adds a period, the oldest last; false when it is there. Tags come newest first, so a period is
+ * the last one or older than all: only where a clock was put back over midnight may a later one
+ * come after it.
+ */
+function addPeriod(periods: number[], period: number): boolean {
+  const oldest = periods.length === 0 ? Infinity : (periods[periods.length - 1] as number);
+  if (period < oldest) {
+    periods.push(period);
+    return true;
+  }
+  if (period === oldest || periods.includes(period)) return false;
+  periods.splice(-1, 0, period);
+  return true;
+}
+
+function speakBucket(one: Case, bucket: Bucket, wanted: number): Speaker {
+  const { calendar, ranking } = one.court;
+  const times = ranking.times[one.rule.time];
+  const tell = (tag: number): string => `newest of ${calendar.nameOf(bucket, times[tag] ?? NaN)}`;
+  return speak(one, 'keep', bucket, () => String(wanted), tell);
 }
 
 function keepWithin(one: Case, span: Duration, anchor: Keep['anchor']): void {
   const { now, ranking, ballot } = one.court;
+  const { members, groups } = one;
   const times = ranking.times[one.rule.time];
   const newest = anchor === 'newest' ? newestOf(one) : undefined;
-  const ageOf = (tag: number): number => {
-    const from = newest === undefined ? now : (newest[one.groups?.whole[tag] ?? -1] ?? NaN);
-    return from - (times[tag] ?? NaN);
+  const speaker = ballot.quiet ? KEEP : speakWithin(one, span, newest);
+  for (let i = 0; i < members.size; i++) {
+    const tag = members.tags[i] as number;
+    const from = newest === undefined ? now : (newest[groups?.whole[tag] ?? -1] ?? NaN);
+    // NaN compares as false: a time that says nothing holds nothing here, and keeps elsewhere.
+    if (from - (times[tag] as number) <= span) ballot.vote(tag, speaker);
+  }
+}
+
+function speakWithin(one: Case, span: Duration, newest: Float64Array | undefined): Speaker {
+  const times = one.court.ranking.times[one.rule.time];
+  const tell = (tag: number): string => {
+    if (newest === undefined) return tellAge(one, tag);
+    const from = newest[one.groups?.whole[tag] ?? -1] ?? NaN;
+    return `${formatAge(from - (times[tag] ?? NaN))} before the newest`;
   };
-  const tell = (tag: number): string =>
-    newest === undefined ? tellAge(one, tag) : `${formatAge(ageOf(tag))} before the newest`;
-  const speaker = speak(one, 'keep', 'within', () => formatDuration(span), tell);
-  // NaN compares as false: a time that says nothing holds nothing here, and keeps elsewhere.
-  for (const tag of one.members) if (ageOf(tag) <= span) ballot.vote(tag, speaker);
+  return speak(one, 'keep', 'within', () => formatDuration(span), tell);
 }
 
 /** By group: the time of its newest member. */
 function newestOf({ court, rule, members, groups }: Case): Float64Array {
   const newest = new Float64Array(groups?.size ?? 0).fill(-Infinity);
   const times = court.ranking.times[rule.time];
-  for (const tag of members) {
+  for (let i = 0; i < members.size; i++) {
+    const tag = members.tags[i] as number;
     const group = groups?.whole[tag] ?? -1;
     const time = times[tag] ?? NaN;
     if (group >= 0 && time > (newest[group] ?? 0)) newest[group] = time;
@@ -158,12 +194,19 @@ function newestOf({ court, rule, members, groups }: Case): Float64Array {
 function keepPulled(one: Case, span: Duration): void {
   const { ranking, pulls, ballot } = one.court;
   const { tags, times } = ranking;
+  const { members } = one;
   const test = testPulledWithin(pulls, span);
-  const tell = (tag: number): string => test.tell(tags[tag]?.pulledMs, times.pushed[tag] ?? NaN);
-  const speaker = speak(one, 'keep', 'pulled-within', () => formatDuration(span), tell);
-  for (const tag of one.members) {
+  const speaker = ballot.quiet ? KEEP : speakPulled(one, span, test);
+  for (let i = 0; i < members.size; i++) {
+    const tag = members.tags[i] as number;
     if (test.holds(tags[tag]?.pulledMs, times.pushed[tag] ?? NaN) !== false) {
       ballot.vote(tag, speaker);
     }
   }
+}
+
+function speakPulled(one: Case, span: Duration, test: PullTest): Speaker {
+  const { tags, times } = one.court.ranking;
+  const tell = (tag: number): string => test.tell(tags[tag]?.pulledMs, times.pushed[tag] ?? NaN);
+  return speak(one, 'keep', 'pulled-within', () => formatDuration(span), tell);
 }

@@ -2,7 +2,7 @@
 const BODIES = [
   "tags: ['v1.*'], keep: { last: 5 }",
   "tags: ['**'], keep: { within: 30d, daily: 7, weekly: 4, monthly: 6 }",
-  "tags: ['v*'], keep: { last: 3, order: semver, per: minor }",
+  "tags: ['v*'], keep: { last: 3, order: semver, per: major }",
   "tags: ['re:v\\d+\\.\\d+\\.\\d+'], drop: { older-than: 90d }",
   "tags: { include: ['v*'], exclude: ['*.7.*'] }, group-by: 're:v(\\d+)\\..*', keep: { last: 2 }",
   "tags: ['v?.3.*', '*-rc'], drop: { older-than: 180d }",

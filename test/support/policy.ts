@@ -46,8 +46,8 @@ export function table(evaluation: Evaluation, facts: readonly RepositoryFacts[])
   ]);
 }
 
-export function show({ decision, reasons }: Decided): string {
-  return `${decision}: ${reasons().map(formatReason).join('; ')}`;
+export function show(decided: Decided): string {
+  return `${decided.decision}: ${decided.reasons().map(formatReason).join('; ')}`;
 }
 
 /** The names that are decided so. */

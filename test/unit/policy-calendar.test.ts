@@ -8,13 +8,15 @@ async function keptOf(
   bucket: string,
   timezone: string,
   times: readonly string[],
+  head = '',
 ): Promise<string[]> {
   const tags = times.map((name) => {
     return { name, digest: name, pushedMs: Date.parse(name), fallback: false };
   });
   const facts = [repository('a', tags)];
   const now = Math.max(...tags.map(({ pushedMs }) => pushedMs)) + 1;
-  const yaml = ruleYaml(`keep: { ${bucket} }, drop: always`, `clock: { timezone: ${timezone} }`);
+  const clock = `clock: { timezone: ${timezone} }${head}`;
+  const yaml = ruleYaml(`keep: { ${bucket} }, drop: always`, clock);
   return named(await run(yaml, facts, { now }), facts, 'keep');
 }
 
@@ -55,6 +57,18 @@ describe('buckets follow the time zone', () => {
     ]);
     const hours = ['2024-10-27T00:10:00Z', '2024-10-27T00:30:00Z', '2024-10-27T01:30:00Z'];
     expect(await keptOf('hourly: 9', 'Europe/Zurich', hours)).toEqual([hours[1], hours[2]]);
+  });
+
+  test('a day that comes again after the clock went back over midnight is one day', async () => {
+    // St. John's, 2010-11-07: from 00:01 (02:31Z) back to 23:01 of the 6th.
+    const times = [
+      '2010-11-07T02:20:00Z',
+      '2010-11-07T02:30:30Z',
+      '2010-11-07T03:00:00Z',
+      '2010-11-08T12:00:00Z',
+    ];
+    const old = '\nevidence: { implausible-before: 2009-01-01 }';
+    expect(await keptOf('daily: 9', 'America/St_Johns', times, old)).toEqual(times.slice(1));
   });
 
   test('the same in the other hemisphere, and where the clock moves at midnight', async () => {
