@@ -316,6 +316,46 @@ test("other systems' documents become policies", async () => {
   }
 });
 
+describe('the examples in the help', () => {
+  const examples = async (command: string): Promise<string[]> => {
+    const { stdout } = mustSucceed(await regsweep([command, '--help']));
+    const found = stdout.match(/^ {2}regsweep .*$/gm) ?? [];
+    expect(found.length).toBeGreaterThan(2);
+    return found;
+  };
+  const PLAN = 'regsweep plan /var/lib/registry -m -o plan.ndjson';
+
+  test('of plan', async () => {
+    const host = makeHost('help-plan');
+    makeDemoStore(join(host.place, 'srv/mirror'));
+    fs.writeFileSync(join(host.place, 'srv/mirror/scheduler-state.json'), '{}');
+    fs.renameSync(join(host.place, 'shop.yaml'), join(host.place, 'policy.yaml'));
+    for (const line of await examples('plan')) {
+      expect(carryOut(host, `rm -f plan.ndjson\n${line}`).output).toContain('WOULD FREE');
+    }
+    expect(await garbage(host.store)).toBe(0);
+  });
+
+  test('of sweep', async () => {
+    const [whole = '', links = '', back = ''] = await examples('sweep');
+    const host = makeHost('help-sweep');
+    const before = listRevisions(host.store);
+    carryOut(host, `${PLAN}\n${links}`);
+    expect(listRevisions(host.store).length).toBeLessThan(before.length);
+    carryOut(host, back);
+    expect(listRevisions(host.store)).toEqual(before);
+    carryOut(host, `rm plan.ndjson\n${PLAN}\n${whole}`);
+    expect(await garbage(host.store)).toBe(0);
+  });
+
+  test('of check', async () => {
+    const host = makeHost('help-check');
+    // 3: there is damage, which a push has to mend.
+    carryOut(host, `${(await examples('check')).join('\n')}; test $? -eq 3`);
+    expect(fs.readFileSync(join(host.place, 'push-again.csv'), 'utf8')).toContain('team/legacy');
+  });
+});
+
 test('no sequence is left out', () => {
   // The first is what `npm start` and `npm test` do, which this test is part of.
   const [, ...sequences] = BLOCKS;
