@@ -101,18 +101,22 @@ export async function collectGarbage(
       ? []
       : deadRepositories(survey, uploads, links.gone);
   const listed = tagsToList(question, details);
-  const { skeletons, histories, findings } = await readDetails(scan, {
+  const more = await readDetails(scan, {
     ...NOTHING,
     skeletons: dead.map((repository) => index.repositories[repository] as string),
-    histories: listed.map((tag) => tagPlace(index, tag)),
+    histories: listed.map((tag) => ({
+      ...tagPlace(index, tag),
+      goes: survey.liveness.tagKept[tag] === 0,
+    })),
   });
+  const { skeletons, histories, findings } = more;
   const sweepsLinks = survey.blind.length === 0 && !options.orphansOnly;
   const directories = [
     ...absentBlobs(question, details, graced),
     ...links.bare,
     ...(sweepsLinks ? [...bareRevisions(survey), ...emptyNamespaces(survey, dead)] : []),
   ];
-  const temporaries = [...index.temporaries, ...details.temporaries];
+  const temporaries = [...index.temporaries, ...details.temporaries, ...more.temporaries];
   return {
     blobs: goingBlobs(question, details, graced),
     graced,

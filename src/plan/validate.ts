@@ -64,9 +64,9 @@ function isLinkDirectory(path: string): boolean {
   return parseRepositoryName(name) !== undefined && digestOf(algorithm, hex) !== undefined;
 }
 
+/** Where a tag has a link: its `current`, or an entry of its history. */
 function isTagDirectory(path: string): boolean {
-  const match = /^repositories\/(.+)\/_manifests\/tags\/(\w[\w.-]{0,127})\/current$/.exec(path);
-  return match !== null && parseRepositoryName(match[1] ?? '') !== undefined;
+  return /\/(?:current|index\/[^/]+\/[^/]+)$/.test(path) && isTagPart(path);
 }
 
 function isNamespace(path: string): boolean {

@@ -29,6 +29,13 @@ export interface TagsOfRepository extends OfRepository {
   readonly tags: readonly string[];
 }
 
+export interface HistoryQuestion {
+  readonly repository: BytePath;
+  readonly tag: string;
+  /** The tag goes: what an interrupted write left beside its links has to go with it. */
+  readonly goes?: boolean;
+}
+
 /** What is asked only of the objects that a plan may drop, or that are broken. */
 export interface DetailShard extends ShardContext {
   /** Packed digests of blobs to measure. */
@@ -36,7 +43,7 @@ export interface DetailShard extends ShardContext {
   readonly layerLinks: readonly OfRepository[];
   /** Tags whose history is of interest if it has more than the digest that they are on. */
   readonly tags: readonly TagsOfRepository[];
-  readonly histories: readonly { readonly repository: BytePath; readonly tag: string }[];
+  readonly histories: readonly HistoryQuestion[];
   /** Schema 1 manifests: what their `signatures` name (registries of 2.0 to 2.3). */
   readonly signatures: readonly { readonly repository: BytePath; readonly digest: Digest }[];
   /** Repositories that will hold nothing: which directories are left of each. */
@@ -102,15 +109,45 @@ export function readDetails(fs: ReadFs, shard: DetailShard): DetailFacts {
     ...facts,
     linkTimes: linkTimes(reader, shard.layerLinks, facts.temporaries),
     tagsWithMore: tagsWithMore(reader, shard.tags),
-    histories: shard.histories.map(({ repository, tag }) =>
-      readDigests(reader, tagDirectory(repository, tag), 'index'),
-    ),
+    histories: shard.histories.map((question) => {
+      const { repository, tag } = question;
+      const history = readDigests(reader, tagDirectory(repository, tag), 'index');
+      if (question.goes === true) findBeside(reader, question, history, facts.temporaries);
+      return history;
+    }),
     signatures: shard.signatures.map(({ repository, digest }) =>
       readDigests(reader, revisionDirectory(repository, digest), 'signatures'),
     ),
     skeletons: shard.skeletons.map((repository) => readSkeleton(reader, repository)),
     findings: reader.findings,
   };
+}
+
+/**
+ * Temporary files beside a tag's links. They would keep its directory, and a tag without a link
+ * is one of which nothing says what it was on.
+ */
+function findBeside(
+  reader: ShardReader,
+  { repository, tag }: HistoryQuestion,
+  { digests }: TagHistory,
+  into: FoundFile[],
+): void {
+  // Only a tag that was moved can have an entry whose link was never finished.
+  const entries = digests.length > 1 ? digests : [];
+  for (const place of [
+    `${tagDirectory(repository, tag)}/current`,
+    ...entries.map((digest) => tagIndexDirectory(repository, tag, digest)),
+  ]) {
+    for (const { name, kind } of reader.try(place, (at) => reader.fs.entries(at)) ?? []) {
+      if (kind !== 'file' || !isTemporaryName(name)) continue;
+      const path = `${place}/${name}`;
+      const stat = reader.try(path, (absolute) => reader.fs.stat(absolute));
+      if (stat === undefined) continue;
+      const { size: bytes, allocated, mtimeMs } = stat;
+      into.push({ path, bytes, allocated, mtimeMs });
+    }
+  }
 }
 
 function readSkeleton(reader: ShardReader, repository: BytePath): string[] {

@@ -1,7 +1,9 @@
 import nodeFs from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
+import { mustSucceed, readPlan, regsweep } from '../../support/cli.ts';
 import { digestOf, digestPath } from '../../support/store.ts';
 import type { StoreBuilder } from '../../support/store.ts';
+import { mustSweep } from '../../support/sweep.ts';
 import {
   FUTURE,
   NOW,
@@ -290,6 +292,39 @@ describe('rule 14: leftovers', () => {
     );
     expect(sorted(paths as string[])).toEqual(sorted([directory, link]));
     expect(planned.planned.size).toBe(0);
+  });
+
+  it('what an interrupted write left beside the links of a tag goes with the tag, and only then', async () => {
+    const store = newStoreOnDisk();
+    try {
+      const [first, second] = [image(store, 'a'), image(store, 'a')];
+      store.tag('a', 'moved', second.digest, { history: [first.digest] });
+      image(store, 'a', 'kept');
+      const entry = `${store.tagPath('a', 'moved')}/index/${digestPath(digestOf('third'))}`;
+      store.temp(`${entry}/link.${ID}.tmp`);
+      for (const tag of ['moved', 'kept']) {
+        store.temp(`${store.tagPath('a', tag)}/current/link.${ID}.tmp`);
+      }
+      age(store);
+      const file = `${store.root}.plan`;
+      const flags = ['--drop', 'a:moved', '-q', '-o', file];
+      mustSucceed(await regsweep(['plan', store.root, ...flags]));
+      const temporaries = readPlan(file).flatMap((line) =>
+        line.kind === 'temp' && 'path' in line ? [String(line.path)] : [],
+      );
+      expect(sorted(temporaries)).toEqual([
+        `${store.tagPath('a', 'moved')}/current/link.${ID}.tmp`,
+        `${entry}/link.${ID}.tmp`,
+      ]);
+      // Without them nothing is left of the tag, which would count as broken otherwise.
+      await mustSweep(file);
+      nodeFs.rmSync(file);
+      const tags = `${store.base}/repositories/a/_manifests/tags`;
+      expect(nodeFs.readdirSync(tags)).toEqual(['kept']);
+      expect(nodeFs.readdirSync(`${tags}/kept/current`)).toHaveLength(2);
+    } finally {
+      store.remove();
+    }
   });
 
   it("somebody else's file stays, and so does what it is in", async () => {
