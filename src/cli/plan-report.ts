@@ -1,5 +1,4 @@
 import { displayName } from '../fs/bytes.js';
-import { renderPlanJson } from '../report/plan-json.js';
 import { renderPlan } from '../report/plan-text.js';
 import { makeStyle, wantsColor } from '../report/style.js';
 import { mountOf, readMounts } from '../scan/mounts.js';
@@ -9,13 +8,14 @@ import type { MadePlan, PlanSettings } from './plan-maker.js';
 import type { Session } from './session.js';
 import { registryWarnings } from './running.js';
 
-export function reportPlan(
+/** Prints the plan's report, for people or as JSON. */
+export async function reportPlan(
   session: Session,
   flags: PlanFlags,
   settings: PlanSettings,
   made: MadePlan,
   { started, warnings }: { readonly started: number; readonly warnings: readonly string[] },
-): void {
+): Promise<void> {
   const { survey, summary } = made;
   const refused = survey.blind.map(displayName);
   const young = survey.decisions.young.length;
@@ -24,6 +24,7 @@ export function reportPlan(
   const out = [flags.output, flags.csv, flags.html].includes('-') ? 2 : 1;
   const whatIf = flags.whatIf === true ? made.whatIf : undefined;
   if (flags.json === true) {
+    const { renderPlanJson } = await import('../report/plan-json.js');
     const root = displayName(session.root.root);
     const policy = settings.choice.words;
     const context = { root, policy, seconds, warnings, refused, young, ...made, whatIf };
