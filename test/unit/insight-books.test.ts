@@ -9,7 +9,8 @@ import type { Survey } from '../../src/plan/derive.ts';
 import type { Measures } from '../../src/insight/amounts.ts';
 
 const DAY = 86_400_000;
-const { int: below } = createPrng(7);
+const prng = createPrng(7);
+const below = (count: number): number => prng.int(count);
 
 /** Sizes that recur often, so that there are ties. */
 function measuresFor(survey: Survey, sizes: number): Measures {
