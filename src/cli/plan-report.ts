@@ -2,6 +2,7 @@ import { displayName } from '../fs/bytes.js';
 import { renderPlan } from '../report/plan-text.js';
 import { makeStyle, wantsColor } from '../report/style.js';
 import { mountOf, readMounts } from '../scan/mounts.js';
+import { describeForeign } from './foreign.js';
 import { print, reportWidth } from './output.js';
 import type { PlanFlags } from './plan-command.js';
 import type { MadePlan, PlanSettings } from './plan-maker.js';
@@ -96,10 +97,8 @@ export async function warningsOf(
   }
   for (const note of outcome?.notes ?? []) warnings.push(displayName(note));
   if (options.orphansOnly && root.foreign !== undefined) {
-    const what = root.foreign.kind === 'harbor' ? 'Harbor' : 'a pull-through cache';
-    warnings.push(
-      `this is a store of ${what} (${root.foreign.sign}): only blobs that nothing links are planned`,
-    );
+    const what = describeForeign(root.foreign);
+    warnings.push(`${what}: only blobs that nothing links are planned`);
   }
   const future = survey.index.revisions.time.some(
     (time) => time > options.nowMs && time < Infinity,

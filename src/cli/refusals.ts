@@ -1,6 +1,7 @@
 import { AppError } from '../fs/errors.js';
 import type { Survey } from '../plan/derive.js';
 import type { StoreRoot } from '../scan/root.js';
+import { describeForeign } from './foreign.js';
 
 /**
  * Stores whose roots are not all on the disk: nothing that is linked may go there.
@@ -15,28 +16,19 @@ export function limitForeign(
   const { foreign } = root;
   if (foreign === undefined) return false;
   if (foreign.kind === 'gitlab') {
-    throw new AppError(
-      'refused',
-      `this is GitLab's registry with its metadata database (${foreign.sign})`,
-      [
-        'what lives is in that database, and nothing on this disk tells; nothing was planned',
-        "GitLab's own online garbage collection frees such a store",
-      ],
-    );
+    throw new AppError('refused', describeForeign(foreign), [
+      'what lives is in that database, and nothing on this disk tells; nothing was planned',
+      "GitLab's own online garbage collection frees such a store",
+    ]);
   }
   if (diskIsAuthority) return false;
   if (drops === undefined) return true;
-  const what = foreign.kind === 'harbor' ? "Harbor's store" : "a pull-through cache's store";
-  throw new AppError(
-    'refused',
-    `this is ${what} (${foreign.sign}): ${drops} would drop what is in use`,
-    [
-      foreign.kind === 'harbor'
-        ? 'its tags are in its database, so every manifest may look untagged here'
-        : 'untagged pulls are usual in a cache',
-      `without ${drops}, blobs that nothing links go; if the tags on this disk are all there is: --disk-is-authority`,
-    ],
-  );
+  throw new AppError('refused', `${describeForeign(foreign)}: ${drops} would drop what is in use`, [
+    foreign.kind === 'harbor'
+      ? 'its tags are in its database, so every manifest may look untagged here'
+      : 'untagged pulls are usual in a cache',
+    `without ${drops}, blobs that nothing links go; if the tags on this disk are all there is: --disk-is-authority`,
+  ]);
 }
 
 export function refuseWithoutRepositories({ index, blind }: Survey, shownAs: string): void {

@@ -167,6 +167,7 @@ describe('the shard of manifests', () => {
       ...context,
       digests: pack(...asked),
       onlyLikely: false,
+      portraits: false,
     });
     expect([...facts.status]).toEqual([
       READ.good,
@@ -186,6 +187,7 @@ describe('the shard of manifests', () => {
       ...context,
       digests: pack(...asked),
       onlyLikely: true,
+      portraits: false,
     });
     expect([...likely.status].slice(0, 3)).toEqual([READ.good, READ.malformed, READ.good]);
     expect(likely.status[5]).toBe(READ.malformed);
@@ -205,9 +207,39 @@ describe('the shard of manifests', () => {
       ...context,
       digests: pack(digest),
       onlyLikely: false,
+      portraits: false,
     });
     expect([...facts.status]).toEqual([READ.unreadable]);
     expect(facts.findings).toMatchObject([{ code: 'unreadable', digest }]);
+  });
+});
+
+describe('portraits that come with manifests', () => {
+  it('are those that a reading of their own gives: of indexes and referrers alone', () => {
+    const store = newStore();
+    const [one, two] = [image(store, 'a'), image(store, 'a')];
+    const index = store.index('a', [one, two], { platforms: ['linux/arm64'] });
+    const referrer = store.image('a', {
+      layers: [layer()],
+      mediaType: 'oci',
+      artifactType: 'application/vnd.example+json',
+      subject: one,
+    });
+    const large = store.blob(`{"manifests":[{"digest":"${one.digest}"}]}${' '.repeat(5 << 20)}`);
+    const absent = digestOf('absent');
+    const asked = [one.digest, index.digest, absent, referrer.digest, large, two.digest];
+    const { fs, context } = reading(store);
+    const digests = pack(...asked);
+    const shard = { ...context, digests, onlyLikely: false };
+    const { portraits } = runTask(fs, 'manifests', { ...shard, portraits: true });
+    expect(portraits.map(({ at }) => asked[at])).toEqual([index.digest, referrer.digest, large]);
+    const alone = runTask(fs, 'portraits', { ...context, digests, configs: false }).portraits;
+    expect(portraits.map(({ portrait }) => portrait)).toEqual(portraits.map(({ at }) => alone[at]));
+    expect(portraits[0]?.portrait.children).toMatchObject([
+      { digest: one.digest, platform: 'linux/arm64' },
+      { digest: two.digest },
+    ]);
+    expect(runTask(fs, 'manifests', { ...shard, portraits: false }).portraits).toEqual([]);
   });
 });
 
