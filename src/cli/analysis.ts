@@ -42,7 +42,9 @@ export async function analyzeStore(
   settings: AnalysisSettings,
 ): Promise<Analysis> {
   const { nowMs, graceMs } = settings;
-  const survey = await surveyStore({ ...scan, tagTimes: true }, dropNothing);
+  // With `--stat` images are asked too, and their configs with them: in a pass of its own.
+  const asked = { ...scan, tagTimes: true, portraits: !settings.stat };
+  const survey = await surveyStore(asked, dropNothing);
   const { index } = survey;
   const usage = settings.stat ? await measureUsage(scan, root) : undefined;
   const measures =
@@ -51,7 +53,7 @@ export async function analyzeStore(
     survey,
     measures,
     usage,
-    portraits: await portraitsOf(scan, index, settings.stat),
+    portraits: settings.stat ? await readPortraits(scan, index) : index.portraits,
     withoutUntagged:
       root.foreign === undefined ? dropUntagged(index, { nowMs, graceMs }) : undefined,
     bounds: { now: nowMs, implausibleBefore: IMPLAUSIBLE_BEFORE },
@@ -108,19 +110,15 @@ export function measuresOf(
   return { bytes, allocated, hollow };
 }
 
-/** Indexes and referrers always; images only where their configs are to be read. */
-async function portraitsOf(
-  scan: ScanOptions,
-  index: StoreIndex,
-  images: boolean,
-): Promise<Map<number, Portrait>> {
+/** Of indexes, referrers and images, with the images' configs. */
+async function readPortraits(scan: ScanOptions, index: StoreIndex): Promise<Map<number, Portrait>> {
   const referrers = new Set(index.subjects.referrer);
   const wanted: number[] = [];
   index.kind.forEach((kind, digest) => {
-    const isImage = kind === KIND.image || kind === KIND.schema1;
-    if (kind === KIND.index || referrers.has(digest) || (images && isImage)) wanted.push(digest);
+    const isWanted = kind === KIND.index || kind === KIND.image || kind === KIND.schema1;
+    if (isWanted || referrers.has(digest)) wanted.push(digest);
   });
   const packed = index.digests.pack(Uint32Array.from(wanted));
-  const portraits = await readAllPortraits(scan, packed, images);
+  const portraits = await readAllPortraits(scan, packed, true);
   return new Map(wanted.map((digest, i) => [digest, portraits[i] as Portrait]));
 }

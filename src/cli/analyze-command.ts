@@ -3,6 +3,7 @@ import { sizeOf } from '../insight/book-rows.js';
 import type { BookRow } from '../insight/book-rows.js';
 import { makeStyle, wantsColor } from '../report/style.js';
 import type { ColorChoice } from '../report/style.js';
+import { describeForeign } from './foreign.js';
 import { EXIT } from './exit.js';
 import { analyzeStore } from './analysis.js';
 import type { Analysis } from './analysis.js';
@@ -131,13 +132,9 @@ async function report(
 /** Where what lives is not all on this disk, unreferenced says less than it seems. */
 function warningsOf({ root: { foreign } }: Session): string[] {
   if (foreign === undefined) return [];
-  if (foreign.kind === 'gitlab') {
-    return [
-      `this is GitLab's registry with its metadata database (${foreign.sign}): what lives is in that database, so only totals are shown`,
-    ];
-  }
-  const what = foreign.kind === 'harbor' ? 'Harbor' : 'a pull-through cache';
-  return [
-    `this is a store of ${what} (${foreign.sign}): what lives there is not all on this disk, so what seems unreferenced or untagged may be in use`,
-  ];
+  const which =
+    foreign.kind === 'gitlab'
+      ? 'what lives is in that database, so only totals are shown'
+      : 'what lives there is not all on this disk, so what seems unreferenced or untagged may be in use';
+  return [`${describeForeign(foreign)}: ${which}`];
 }

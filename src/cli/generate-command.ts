@@ -7,7 +7,7 @@ import { renderZshCompletion } from '../report/completion-zsh.js';
 import { renderMan } from '../report/man.js';
 import { renderService, renderTimer } from '../report/systemd.js';
 import { describeCommand } from './describe-program.js';
-import { EXIT, EXIT_MEANING } from './exit.js';
+import { EXIT, EXIT_TITLE, exitCodes } from './exit.js';
 import { print } from './output.js';
 import { flagName, parseDuration } from './values.js';
 import { readVersion } from './version.js';
@@ -38,13 +38,10 @@ const ENVIRONMENT = [
 
 /** Prints the man page. Returns the exit code. */
 export function generateMan(program: Command): number {
-  const exitCodes = Object.entries(EXIT_MEANING).map(
-    ([name, meaning]) => [EXIT[name as keyof typeof EXIT], meaning] as const,
-  );
   const described = describeCommand(program);
   // The page has a section of its own for them.
-  const notes = described.notes.filter((note) => !note.startsWith('Exit codes:'));
-  const facts = { version: readVersion(), exitCodes, environment: ENVIRONMENT };
+  const notes = described.notes.filter((note) => !note.startsWith(EXIT_TITLE));
+  const facts = { version: readVersion(), exitCodes: exitCodes(), environment: ENVIRONMENT };
   print(1, renderMan({ ...described, notes }, facts));
   return EXIT.done;
 }

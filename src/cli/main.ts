@@ -2,7 +2,7 @@ import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 
 import { AppError } from '../fs/errors.js';
 import { escapeText } from '../report/escape.js';
 import { addExamples } from './examples.js';
-import { EXIT, EXIT_OF } from './exit.js';
+import { EXIT, EXIT_OF, exitHelp } from './exit.js';
 import type { ExportFlags } from './export-command.js';
 import type { SystemdFlags } from './generate-command.js';
 import { print } from './output.js';
@@ -17,10 +17,6 @@ import type { WhyFlags } from './why-command.js';
 const HELP_AFTER = `
 ROOT is the registry's rootdirectory, its docker/registry/v2, or its config.yml.
 Without it: $REGSWEEP_ROOT, then /var/lib/registry. Stop the registry first.`;
-
-const EXIT_HELP = `
-Exit codes: 0 done, 1 failed, 2 usage, 3 refused to protect data, 4 stopped part-way,
-5 the registry is running, 6 the plan is stale, 7 swept but not verified, 130/143 signal.`;
 
 /** Runs the program and returns its exit code. Modules load when a command needs them. */
 export async function main(argv: readonly string[]): Promise<number> {
@@ -39,7 +35,7 @@ function makeProgram(state: { code: number }): Command {
     .description('Frees the disk of a stopped container registry, and never a blob that is in use.')
     .version(readVersion(), '--version')
     .addHelpText('after', HELP_AFTER)
-    .addHelpText('after', EXIT_HELP)
+    .addHelpText('after', `\n${exitHelp()}`)
     .showSuggestionAfterError(true)
     .configureOutput({
       writeOut: (text) => print(1, text),

@@ -1,21 +1,22 @@
 import { displayName } from '../fs/bytes.js';
-import { renderPlanJson } from '../report/plan-json.js';
 import { renderPlan } from '../report/plan-text.js';
 import { makeStyle, wantsColor } from '../report/style.js';
 import { mountOf, readMounts } from '../scan/mounts.js';
+import { describeForeign } from './foreign.js';
 import { print, reportWidth } from './output.js';
 import type { PlanFlags } from './plan-command.js';
 import type { MadePlan, PlanSettings } from './plan-maker.js';
 import type { Session } from './session.js';
 import { registryWarnings } from './running.js';
 
-export function reportPlan(
+/** Prints the plan's report, for people or as JSON. */
+export async function reportPlan(
   session: Session,
   flags: PlanFlags,
   settings: PlanSettings,
   made: MadePlan,
   { started, warnings }: { readonly started: number; readonly warnings: readonly string[] },
-): void {
+): Promise<void> {
   const { survey, summary } = made;
   const refused = survey.blind.map(displayName);
   const young = survey.decisions.young.length;
@@ -24,6 +25,7 @@ export function reportPlan(
   const out = [flags.output, flags.csv, flags.html].includes('-') ? 2 : 1;
   const whatIf = flags.whatIf === true ? made.whatIf : undefined;
   if (flags.json === true) {
+    const { renderPlanJson } = await import('../report/plan-json.js');
     const root = displayName(session.root.root);
     const policy = settings.choice.words;
     const context = { root, policy, seconds, warnings, refused, young, ...made, whatIf };
@@ -96,10 +98,8 @@ export async function warningsOf(
   }
   for (const note of outcome?.notes ?? []) warnings.push(displayName(note));
   if (options.orphansOnly && root.foreign !== undefined) {
-    const what = root.foreign.kind === 'harbor' ? 'Harbor' : 'a pull-through cache';
-    warnings.push(
-      `this is a store of ${what} (${root.foreign.sign}): only blobs that nothing links are planned`,
-    );
+    const what = describeForeign(root.foreign);
+    warnings.push(`${what}: only blobs that nothing links are planned`);
   }
   const future = survey.index.revisions.time.some(
     (time) => time > options.nowMs && time < Infinity,

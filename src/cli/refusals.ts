@@ -3,7 +3,8 @@ import type { StoreIndex } from '../graph/store-index.js';
 import type { Survey } from '../plan/derive.js';
 import type { GarbageOptions } from '../plan/garbage.js';
 import { parseDigest } from '../registry/digest.js';
-import type { StoreRoot } from '../scan/root.js';
+import type { ForeignStore, StoreRoot } from '../scan/root.js';
+import { describeForeign } from './foreign.js';
 
 /** What a policy is about to do, and the operator's words about where the truth is. */
 export interface Intent {
@@ -30,27 +31,22 @@ export const UNCONFINED: Confines = { orphansOnly: false, keepsLinked: false, by
 export function limitForeign({ foreign }: StoreRoot, intent: Intent): Confines {
   const { drops, diskIsAuthority, hasList } = intent;
   if (foreign === undefined) return UNCONFINED;
-  if (foreign.kind === 'gitlab') refuseGitlab(foreign.sign);
+  if (foreign.kind === 'gitlab') refuseGitlab(foreign);
   const isHarbor = foreign.kind === 'harbor';
   const confines = { ...UNCONFINED, keepsLinked: isHarbor };
   if (diskIsAuthority) return confines;
   if (drops === undefined) return { ...confines, orphansOnly: true };
   if (isHarbor && hasList) return { ...confines, byList: true };
-  const what = isHarbor ? "Harbor's store" : "a pull-through cache's store";
-  throw new AppError(
-    'refused',
-    `this is ${what} (${foreign.sign}): ${drops} would drop what is in use`,
-    [
-      isHarbor
-        ? 'its tags are in its database: list what is in use by a query, and protect the list (digests-file)'
-        : 'untagged pulls are usual in a cache; --evict-to SIZE evicts what was unused longest',
-      `without ${drops}, blobs that nothing links go; if the tags on this disk are all there is: --disk-is-authority`,
-    ],
-  );
+  throw new AppError('refused', `${describeForeign(foreign)}: ${drops} would drop what is in use`, [
+    isHarbor
+      ? 'its tags are in its database: list what is in use by a query, and protect the list (digests-file)'
+      : 'untagged pulls are usual in a cache; --evict-to SIZE evicts what was unused longest',
+    `without ${drops}, blobs that nothing links go; if the tags on this disk are all there is: --disk-is-authority`,
+  ]);
 }
 
-function refuseGitlab(sign: string): never {
-  throw new AppError('refused', `this is GitLab's registry with its metadata database (${sign})`, [
+function refuseGitlab(foreign: ForeignStore): never {
+  throw new AppError('refused', describeForeign(foreign), [
     'what lives is in that database, and nothing on this disk tells; nothing was planned',
     "GitLab's own online garbage collection frees such a store",
   ]);
@@ -62,15 +58,11 @@ function refuseGitlab(sign: string): never {
  */
 export function refuseUnlessCache(root: StoreRoot, isCache: boolean): void {
   const { foreign } = root;
-  if (foreign?.kind === 'gitlab') refuseGitlab(foreign.sign);
+  if (foreign?.kind === 'gitlab') refuseGitlab(foreign);
   if (foreign?.kind === 'harbor') {
-    throw new AppError(
-      'refused',
-      `this is Harbor's store (${foreign.sign}), and no cache of ours`,
-      [
-        "its proxy projects are evicted by Harbor's own retention rules; what it deleted, plan frees",
-      ],
-    );
+    throw new AppError('refused', `${describeForeign(foreign)}, and no cache of ours`, [
+      "its proxy projects are evicted by Harbor's own retention rules; what it deleted, plan frees",
+    ]);
   }
   if (isCache || (foreign?.kind === 'cache' && foreign.doubtful !== true)) return;
   const why =

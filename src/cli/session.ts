@@ -87,6 +87,7 @@ export async function openSession(
     runner,
     writeOff: flags.writeOff.map((path) => relativeTo(root.base, toBytePath(path))),
     tagTimes: false,
+    portraits: false,
     onProgress: (stage, done, total) => progress.update(STAGES[stage], done, total),
   };
   return {

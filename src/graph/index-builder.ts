@@ -15,6 +15,7 @@ import type {
   ManifestFacts,
   RepositoryFacts,
 } from '../scan/facts.js';
+import type { Portrait } from '../scan/portrait-shard.js';
 import type { ScanSink } from '../scan/scan.js';
 import { DigestTable } from './digest-table.js';
 import { Bits, F64List, U32List, U8List } from './lists.js';
@@ -58,6 +59,7 @@ export class IndexBuilder implements ScanSink {
   readonly #edgeBytes = new F64List();
   readonly #referrer = new U32List();
   readonly #subject = new U32List();
+  readonly #portraits = new Map<number, Portrait>();
   readonly #uploads: FoundUpload[] = [];
   readonly #temporaries: FoundFile[] = [];
   readonly #findings: Finding[] = [];
@@ -208,10 +210,13 @@ export class IndexBuilder implements ScanSink {
     const ids = this.#digests.idsOf(asked);
     const targets = this.#digests.idsOf(facts.edges);
     for (const { edge, digest } of facts.others) targets[edge] = this.#digests.internText(digest);
+    const portraits = new Map(facts.portraits.map(({ at, portrait }) => [at, portrait]));
     let from = 0;
     ids.forEach((id, at) => {
       const to = from + (facts.edgeCounts[at] as number);
       if (takes(id, at)) {
+        const portrait = portraits.get(at);
+        if (portrait !== undefined) this.#portraits.set(id, portrait);
         const status = facts.status[at] as number;
         this.#addManifest(id, status, facts.kinds[at] as number, facts.sizes[at] as number);
         for (let edge = from; edge < to; edge++) this.#addEdge(id, edge, targets, facts);
@@ -280,6 +285,7 @@ export class IndexBuilder implements ScanSink {
       edges: { offsets, items },
       edgeFlags,
       subjects: { referrer: this.#referrer.view(), subject: this.#subject.view() },
+      portraits: new Map([...this.#portraits].sort(([a], [b]) => a - b)),
       uploads: this.#uploads,
       temporaries: this.#temporaries,
       emptyDirectories: this.#empty,

@@ -59,6 +59,13 @@ export function computeLiveness(index: StoreIndex, decisions: Decisions): Livene
   return { ...kept, ...explain(index, kept) };
 }
 
+/** The blobs that would live, where nothing else is asked. */
+export function findLiveBlobs(index: StoreIndex, decisions: Decisions): Bits {
+  const walk = new Walk(index, decisions);
+  walk.run();
+  return walk.result().blobLive;
+}
+
 /** Decisions that let nothing go. */
 export function keepEverything(index: StoreIndex): Decisions {
   return {

@@ -3,6 +3,7 @@ import type { Digest } from '../registry/digest.js';
 import type { Finding } from '../registry/finding.js';
 import { REVISION } from '../scan/facts.js';
 import type { FoundFile, FoundUpload } from '../scan/facts.js';
+import type { Portrait } from '../scan/portrait-shard.js';
 import type { DigestTable } from './digest-table.js';
 import { rowsByKey } from './lists.js';
 import type { Bits, Rows } from './lists.js';
@@ -68,6 +69,8 @@ export interface StoreIndex {
   /** Bits of `EDGE`, beside `edges.items`. */
   readonly edgeFlags: Uint8Array;
   readonly subjects: { readonly referrer: Uint32Array; readonly subject: Uint32Array };
+  /** By digest, in its order: what indexes and referrers say of themselves, if the scan asked. */
+  readonly portraits: ReadonlyMap<number, Portrait>;
   readonly uploads: readonly FoundUpload[];
   readonly temporaries: readonly FoundFile[];
   readonly emptyDirectories: readonly BytePath[];

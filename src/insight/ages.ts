@@ -1,3 +1,4 @@
+import { rowsByKey } from '../graph/lists.js';
 import type { Liveness } from '../graph/liveness.js';
 import { eachOf, isLinked } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
@@ -14,15 +15,22 @@ export interface MonthRow {
 
 /** Tags by the month of their push; those whose time says nothing are left out. */
 export function countTagMonths({ tags }: StoreIndex, bounds: TimeBounds): MonthRow[] {
-  const counts = new Map<string, number>();
+  const counts = new Map<number, number>();
   for (const time of tags.time) {
     if (!isBelievable(time, bounds)) continue;
-    const month = new Date(time).toISOString().slice(0, 'YYYY-MM'.length);
+    const date = new Date(time);
+    const month = date.getUTCFullYear() * 12 + date.getUTCMonth();
     counts.set(month, (counts.get(month) ?? 0) + 1);
   }
   return [...counts]
-    .map(([month, count]) => ({ month, tags: count }))
-    .sort((a, b) => (a.month < b.month ? -1 : 1));
+    .sort(([a], [b]) => a - b)
+    .map(([month, count]) => ({ month: showMonth(month), tags: count }));
+}
+
+/** @param month since the year 0. */
+function showMonth(month: number): string {
+  const time = Date.UTC(Math.floor(month / 12), month % 12);
+  return new Date(time).toISOString().slice(0, 'YYYY-MM'.length);
 }
 
 export interface AgeRow {
@@ -44,14 +52,11 @@ export function countAges(
   measures: Measures,
   bounds: TimeBounds,
 ): AgeRow[] {
-  const newest = newestPush(index, liveness, bounds);
+  const ages = newestAges(index, liveness, bounds);
   const rows = LIMITS.map(() => ({ blobs: 0, sum: new Sum() }));
-  newest.forEach((time, digest) => {
-    if (Number.isNaN(time) || !index.present.has(digest)) return;
-    const days = (bounds.now - time) / DAY_MS;
-    let at = LIMITS.length - 1;
-    while (at > 0 && days < (LIMITS[at] as number)) at--;
-    const row = rows[at] as (typeof rows)[number];
+  ages.forEach((age, digest) => {
+    const row = rows[age];
+    if (row === undefined || !index.present.has(digest)) return;
     row.blobs++;
     row.sum.addBlob(measures, digest);
   });
@@ -66,26 +71,27 @@ export function countAges(
     .filter(({ blobs }) => blobs > 0);
 }
 
-/** By digest, milliseconds since 1970; NaN where no manifest with a believable time needs it. */
-function newestPush(
-  index: StoreIndex,
-  { revisionKept }: Liveness,
-  bounds: TimeBounds,
-): Float64Array {
+const UNTOLD = LIMITS.length;
+
+/**
+ * By digest: the place in `LIMITS` of the newest push of a manifest that needs it; `UNTOLD` where
+ * none with a believable time does.
+ */
+function newestAges(index: StoreIndex, { revisionKept }: Liveness, bounds: TimeBounds): Uint8Array {
   const { digest, time } = index.revisions;
-  const entries = Array.from(digest.keys()).filter(
-    (entry) =>
-      revisionKept[entry] === 1 && isLinked(index, entry) && isBelievable(time[entry], bounds),
-  );
-  // The newest first: then the first that comes to a digest has its time.
-  entries.sort((a, b) => (time[b] as number) - (time[a] as number));
-  const newest = new Float64Array(index.digests.size).fill(Number.NaN);
+  const ages = Uint32Array.from(time, (at, entry) => {
+    const counts = revisionKept[entry] === 1 && isLinked(index, entry) && isBelievable(at, bounds);
+    return counts ? ageOf(bounds.now - at) : UNTOLD;
+  });
+  const newest = new Uint8Array(index.digests.size).fill(UNTOLD);
   const stack: number[] = [];
-  for (const entry of entries) {
-    const at = time[entry] as number;
+  // The newest first: then the first that comes to a digest has its age.
+  for (const entry of rowsByKey(ages, UNTOLD + 1).items) {
+    const age = ages[entry] as number;
+    if (age === UNTOLD) break;
     const visit = (target: number): void => {
-      if (!Number.isNaN(newest[target])) return;
-      newest[target] = at;
+      if (newest[target] !== UNTOLD) return;
+      newest[target] = age;
       stack.push(target);
     };
     visit(digest[entry] as number);
@@ -94,4 +100,11 @@ function newestPush(
     }
   }
   return newest;
+}
+
+/** The place in `LIMITS` of the most days that are not more than some milliseconds. */
+function ageOf(ms: number): number {
+  let at = LIMITS.length - 1;
+  while (at > 0 && ms / DAY_MS < (LIMITS[at] as number)) at--;
+  return at;
 }

@@ -1,5 +1,7 @@
-import { computeLiveness } from '../graph/liveness.js';
+import { findLiveBlobs } from '../graph/liveness.js';
 import type { Decisions } from '../graph/liveness.js';
+import type { Rows } from '../graph/lists.js';
+import { lengthOf } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
 import type { Survey } from '../plan/derive.js';
 import type { TimeBounds } from '../policy/ranking.js';
@@ -14,8 +16,7 @@ import { bookRows } from './book-rows.js';
 import type { BookRow } from './book-rows.js';
 import { countCauses, countUntagged, findLargest } from './causes.js';
 import type { CauseRow, LargestRow } from './causes.js';
-import { findHoldings } from './holdings.js';
-import type { Holdings } from './holdings.js';
+import { findHolders } from './holders.js';
 import { makeOwners } from './owners.js';
 import { splitBlobs } from './shares.js';
 import type { Share } from './shares.js';
@@ -76,21 +77,21 @@ export interface BooksInput {
 export function makeBooks(input: BooksInput): Books {
   const { survey, measures, usage, portraits, bounds } = input;
   const { index, liveness } = survey;
-  const holdings = findHoldings(index, liveness);
+  const holders = findHolders(index, liveness);
   const owners = makeOwners(index.repositories, input.depth);
-  const shares = splitBlobs(holdings.byBlob, measures, owners.of, owners.names.length);
+  const shares = splitBlobs(holders, measures, owners.of, owners.names.length);
   const causes = countCauses(survey, measures);
   const species = classify(index, liveness, portraits);
   return {
     measured: usage !== undefined,
-    ...totals(input, shares, holdings, causes),
-    ...ratios(index, holdings, measures),
+    ...totals(input, shares, holders, causes),
+    ...ratios(index, holders, measures),
     rows: bookRows(index, usage, owners, shares),
     causes,
     untagged:
       input.withoutUntagged === undefined
         ? undefined
-        : countUntagged(index, liveness, computeLiveness(index, input.withoutUntagged), measures),
+        : countUntagged(index, liveness, findLiveBlobs(index, input.withoutUntagged), measures),
     largest: findLargest(survey, measures, input.largest),
     species: countSpecies(index, liveness, species, measures),
     platforms: countPlatforms(index, species, portraits, measures),
@@ -117,7 +118,7 @@ type Totals = Pick<
 function totals(
   { survey: { index, liveness }, measures, usage }: BooksInput,
   shares: readonly Share[],
-  { byBlob }: Holdings,
+  holders: Rows,
   causes: readonly CauseRow[],
 ): Totals {
   const measured = usage !== undefined;
@@ -126,7 +127,7 @@ function totals(
   for (let blob = 0; blob < index.digests.size; blob++) {
     if (!index.present.has(blob)) continue;
     all.addBlob(measures, blob);
-    const isHeld = byBlob.offsets[blob] !== byBlob.offsets[blob + 1];
+    const isHeld = lengthOf(holders, blob) > 0;
     if (!isHeld && liveness.blobLive.has(blob)) unheld.addBlob(measures, blob);
   }
   const rooms = roomsOf(index, usage);
@@ -182,13 +183,12 @@ function roomsOf(index: StoreIndex, usage: StoreUsage | undefined): Record<Room,
 
 function ratios(
   index: StoreIndex,
-  { byBlob }: Holdings,
+  holders: Rows,
   { bytes }: Measures,
 ): Pick<Books, 'dedupRatio' | 'dedupAcross'> {
   const named = new Uint32Array(index.digests.size);
   for (let manifest = 0; manifest < index.digests.size; manifest++) {
-    const isHeld = byBlob.offsets[manifest] !== byBlob.offsets[manifest + 1];
-    if (!isHeld) continue;
+    if (lengthOf(holders, manifest) === 0) continue;
     const end = index.edges.offsets[manifest + 1] as number;
     for (let i = index.edges.offsets[manifest] as number; i < end; i++) {
       const target = index.edges.items[i] as number;
@@ -199,10 +199,10 @@ function ratios(
   let ifNamed = 0;
   let ifHeld = 0;
   for (let blob = 0; blob < named.length; blob++) {
-    const holders = (byBlob.offsets[blob + 1] as number) - (byBlob.offsets[blob] as number);
-    if (holders === 0) continue;
+    const count = lengthOf(holders, blob);
+    if (count === 0) continue;
     stored += bytes[blob] as number;
-    ifHeld += (bytes[blob] as number) * holders;
+    ifHeld += (bytes[blob] as number) * count;
     ifNamed += (bytes[blob] as number) * Math.max(1, named[blob] as number);
   }
   const ratio = (whole: number): number => (stored === 0 ? 1 : whole / stored);

@@ -1,3 +1,4 @@
+import type { Bits } from '../graph/lists.js';
 import type { Liveness } from '../graph/liveness.js';
 import { eachOf, isLinked, lengthOf, reverseOf } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
@@ -41,16 +42,19 @@ export function countCauses(
   });
 }
 
-/** What `-m` would let go besides: blobs that live by untagged manifests alone. */
+/**
+ * What `-m` would let go besides: blobs that live by untagged manifests alone.
+ * @param tagged what would live then.
+ */
 export function countUntagged(
   index: StoreIndex,
   { blobLive }: Liveness,
-  tagged: Liveness,
+  tagged: Bits,
   measures: Measures,
 ): CauseRow {
   const blobs: number[] = [];
   for (let blob = 0; blob < index.digests.size; blob++) {
-    if (blobLive.has(blob) && !tagged.blobLive.has(blob) && index.present.has(blob)) {
+    if (blobLive.has(blob) && !tagged.has(blob) && index.present.has(blob)) {
       blobs.push(blob);
     }
   }
@@ -79,13 +83,8 @@ export function findLargest(
   measures: Measures,
   count: number,
 ): LargestRow[] {
-  const { bytes } = measures;
-  const places: number[] = [];
-  for (let blob = 0; blob < index.digests.size; blob++)
-    if (index.present.has(blob)) places.push(blob);
-  places.sort((a, b) => (bytes[b] as number) - (bytes[a] as number) || index.digests.compare(a, b));
   const measured = measures.allocated !== undefined;
-  return places.slice(0, count).map((blob) => {
+  return largestPlaces(index, measures, count).map((blob) => {
     const sum = new Sum();
     sum.addBlob(measures, blob);
     return {
@@ -97,6 +96,28 @@ export function findLargest(
     };
   });
 }
+
+/**
+ * Only what may be among the largest is sorted: all of 258,000 blobs took 260 ms, a third of what
+ * the books took. What is set aside for it is halved whenever it has doubled.
+ */
+function largestPlaces(index: StoreIndex, { bytes }: Measures, count: number): number[] {
+  const order = (a: number, b: number): number =>
+    (bytes[b] as number) - (bytes[a] as number) || index.digests.compare(a, b);
+  const kept = Math.max(count, LEAST_KEPT);
+  let places: number[] = [];
+  let least = -1;
+  for (let blob = 0; blob < index.digests.size; blob++) {
+    if ((bytes[blob] as number) < least || !index.present.has(blob)) continue;
+    places.push(blob);
+    if (places.length < 2 * kept) continue;
+    places = places.sort(order).slice(0, kept);
+    least = bytes[places.at(-1) as number] as number;
+  }
+  return places.sort(order).slice(0, count);
+}
+
+const LEAST_KEPT = 512;
 
 /** Places of the repositories that link a blob, as a layer or as a manifest. */
 export function linkersOf(index: StoreIndex, blob: number): number[] {

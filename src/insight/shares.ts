@@ -24,18 +24,22 @@ export function splitBlobs(
 ): Share[] {
   const shares = Array.from({ length: owners }, newShare);
   const { bytes, allocated } = measures;
+  const ownersOf = ownersByBlob(byBlob, ownerOf, owners);
   for (let blob = 0; blob + 1 < byBlob.offsets.length; blob++) {
-    const holders = ownersAt(byBlob, blob, ownerOf);
-    holders.forEach((owner, at) => {
-      const share = shares[owner] as Share;
+    const holders = ownersOf(blob);
+    for (let at = 0; at < holders.length; at++) {
+      const share = shares[holders[at] as number] as Share;
       share.blobs++;
       share.whole.addBlob(measures, blob);
-      const into = holders.length === 1 ? share.unique : share.shared;
-      into.add(
+      if (holders.length === 1) {
+        share.unique.addBlob(measures, blob);
+        continue;
+      }
+      share.shared.add(
         partOf(bytes[blob] as number, holders.length, at),
         partOf(allocated?.[blob] ?? 0, holders.length, at),
       );
-    });
+    }
   }
   return shares;
 }
@@ -44,15 +48,25 @@ function newShare(): Share {
   return { blobs: 0, unique: new Sum(), shared: new Sum(), whole: new Sum() };
 }
 
-function ownersAt({ offsets, items }: Rows, blob: number, ownerOf: Uint32Array): number[] {
-  const from = offsets[blob] as number;
-  const to = offsets[blob + 1] as number;
-  if (to === from + 1) return [ownerOf[items[from] as number] as number];
+/** Each owner of a blob once; what is returned is valid until the next call. */
+function ownersByBlob(
+  { offsets, items }: Rows,
+  ownerOf: Uint32Array,
+  owners: number,
+): (blob: number) => readonly number[] {
+  // By owner, one more than the blob that it was found for last.
+  const stamp = new Uint32Array(owners);
   const found: number[] = [];
-  // Rows are by repository, and repositories of a namespace need not be neighbours.
-  for (let i = from; i < to; i++) {
-    const owner = ownerOf[items[i] as number] as number;
-    if (!found.includes(owner)) found.push(owner);
-  }
-  return found;
+  return (blob) => {
+    found.length = 0;
+    const end = offsets[blob + 1] as number;
+    // Rows are by repository, and repositories of a namespace need not be neighbours.
+    for (let i = offsets[blob] as number; i < end; i++) {
+      const owner = ownerOf[items[i] as number] as number;
+      if (stamp[owner] === blob + 1) continue;
+      stamp[owner] = blob + 1;
+      found.push(owner);
+    }
+    return found;
+  };
 }

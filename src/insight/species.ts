@@ -142,11 +142,12 @@ export function countPlatforms(
     if (members === undefined) images.set(platform, [digest]);
     else members.push(digest);
   });
+  const stamp = new Uint32Array(index.digests.size);
   return [...images]
-    .map(([platform, members]) => ({
+    .map(([platform, members], at) => ({
       platform,
       images: members.length,
-      amount: sumOfImages(index, members, measures),
+      amount: sumOfImages(index, members, measures, { stamp, mark: at + 1 }),
     }))
     .sort((a, b) => b.amount.bytes - a.amount.bytes || (a.platform < b.platform ? -1 : 1));
 }
@@ -154,12 +155,18 @@ export function countPlatforms(
 /** Images of which no index and no config that was read says it. */
 export const UNTOLD = 'not told';
 
-function sumOfImages(index: StoreIndex, images: readonly number[], measures: Measures): Amount {
-  const seen = new Set<number>();
+/** @param seen which digests were counted: those that bear the mark. */
+function sumOfImages(
+  index: StoreIndex,
+  images: readonly number[],
+  measures: Measures,
+  seen: { readonly stamp: Uint32Array; readonly mark: number },
+): Amount {
+  const { stamp, mark } = seen;
   const sum = new Sum();
   const take = (digest: number): void => {
-    if (seen.has(digest) || !index.present.has(digest)) return;
-    seen.add(digest);
+    if (stamp[digest] === mark || !index.present.has(digest)) return;
+    stamp[digest] = mark;
     sum.addBlob(measures, digest);
   };
   for (const image of images) {

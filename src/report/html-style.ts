@@ -35,6 +35,7 @@ code { font: 13px/1.4 ui-monospace, monospace; }
 button { font: inherit; color: var(--accent); background: none; border: 0; padding: 2px 4px; cursor: pointer; text-align: inherit; }
 :focus-visible { outline: 3px solid var(--focus); outline-offset: 1px; }
 #crumbs { list-style: none; display: flex; flex-wrap: wrap; margin: 0 0 6px; padding: 0; }
+#crumbs li { overflow-wrap: anywhere; }
 #crumbs li + li::before { content: '\\203a'; color: var(--soft); padding: 0 2px; }
 #crumbs [aria-current] { color: var(--text); font-weight: 600; }
 #treemap { display: block; width: 100%; height: 460px; }
@@ -84,8 +85,16 @@ footer { color: var(--soft); font-size: 13px; padding-bottom: 30px; }
     --kept: #c4d9ec; --shared: #cfe6d8; --dropped: #f6d3ba; --damaged: #eba9b1; --hatch: #6b3a16; }
   section, .tiles div { break-inside: avoid-page; }
   section.long { break-inside: auto; }
-  .bar, .pages, #crumbs { display: none; }
+  .bar label, .bar input, .pages button, details:not([open]) { display: none; }
+  .swatch, .pill { print-color-adjust: exact; } .pill.notice { background: #ddd; }
+  #treemap { height: auto; }
   .scroll { overflow: visible; }
+  table { font-size: 11px; }
+  td.code { font-size: 10px; }
+  thead th { white-space: normal; }
+  th, td { padding: 3px 5px; }
+  th button { color: var(--text); font-weight: 600; padding: 0; }
+  td.text { overflow-wrap: anywhere; max-width: none; }
   tr { break-inside: avoid; }
 }
 `;

@@ -166,60 +166,40 @@ export function damageTable(findings: readonly Finding[]): TableData {
 
 /** Repositories by what a plan takes of them. */
 export function planRepositoryTable(rows: readonly RepositoryRow[]): TableData {
-  return {
-    id: 'repositories',
-    title: 'Repositories',
-    empty: 'There is no repository.',
-    columns: [
-      textColumn(
-        'Repository',
-        rows.map(({ name }) => escapeName(name)),
-      ),
-      numberColumn(
-        'Tags',
-        'count',
-        rows.map(({ tags }) => tags),
-      ),
-      numberColumn(
-        'Tags dropped',
-        'count',
-        rows.map(({ tagsDropped }) => tagsDropped),
-      ),
-      numberColumn(
-        'Manifests dropped',
-        'count',
-        rows.map(({ manifestsDropped }) => manifestsDropped),
-      ),
-      numberColumn(
-        'Frees',
-        'bytes',
-        rows.map(({ freedBytes }) => freedBytes),
-      ),
-      numberColumn(
-        'Keeps',
-        'bytes',
-        rows.map(({ keptBytes }) => keptBytes),
-      ),
-      numberColumn(
-        'Of it shared',
-        'bytes',
-        rows.map(({ sharedBytes }) => sharedBytes),
-      ),
-    ],
-  };
+  const of = columnOf(rows);
+  return repositoryTable(rows, [
+    of('Tags dropped', 'count', ({ tagsDropped }) => tagsDropped),
+    of('Manifests dropped', 'count', ({ manifestsDropped }) => manifestsDropped),
+    of('Frees', 'bytes', ({ freedBytes }) => freedBytes),
+    of('Keeps', 'bytes', ({ keptBytes }) => keptBytes),
+    of('Of it shared', 'bytes', ({ sharedBytes }) => sharedBytes),
+  ]);
 }
 
 /** Repositories by what they take. */
 export function bookTable(rows: readonly BookRow[]): TableData {
-  const room = rows.some(({ metadata }) => metadata !== undefined)
-    ? [
-        numberColumn(
-          'Links',
-          'bytes',
-          rows.map(({ metadata }) => metadata?.allocatedBytes),
-        ),
-      ]
-    : [];
+  const of = columnOf(rows);
+  const isMeasured = rows.some(({ metadata }) => metadata !== undefined);
+  return repositoryTable(rows, [
+    of('Manifests', 'count', ({ manifests }) => manifests),
+    of('Unique', 'bytes', ({ unique }) => unique.bytes),
+    of('Shared', 'bytes', ({ shared }) => shared.bytes),
+    of('Alone', 'bytes', ({ whole }) => whole.bytes),
+    ...(isMeasured ? [of('Links', 'bytes', ({ metadata }) => metadata?.allocatedBytes)] : []),
+  ]);
+}
+
+/** Makes columns of numbers of some rows. */
+function columnOf<T>(rows: readonly T[]) {
+  return (title: string, kind: 'count' | 'bytes', of: (row: T) => number | undefined): ColumnData =>
+    numberColumn(title, kind, rows.map(of));
+}
+
+/** What every table of repositories has, and its own columns after that. */
+function repositoryTable(
+  rows: readonly { readonly name: string; readonly tags: number }[],
+  columns: readonly ColumnData[],
+): TableData {
   return {
     id: 'repositories',
     title: 'Repositories',
@@ -229,32 +209,8 @@ export function bookTable(rows: readonly BookRow[]): TableData {
         'Repository',
         rows.map(({ name }) => escapeName(name)),
       ),
-      numberColumn(
-        'Tags',
-        'count',
-        rows.map(({ tags }) => tags),
-      ),
-      numberColumn(
-        'Manifests',
-        'count',
-        rows.map(({ manifests }) => manifests),
-      ),
-      numberColumn(
-        'Unique',
-        'bytes',
-        rows.map(({ unique }) => unique.bytes),
-      ),
-      numberColumn(
-        'Shared',
-        'bytes',
-        rows.map(({ shared }) => shared.bytes),
-      ),
-      numberColumn(
-        'Alone',
-        'bytes',
-        rows.map(({ whole }) => whole.bytes),
-      ),
-      ...room,
+      columnOf(rows)('Tags', 'count', ({ tags }) => tags),
+      ...columns,
     ],
   };
 }

@@ -1,6 +1,7 @@
 import type { BytePath } from '../fs/read-fs.js';
 import type { Digest } from '../registry/digest.js';
 import type { Finding } from '../registry/finding.js';
+import type { Portrait } from './portrait-shard.js';
 
 /** A repository as discovery finds it. */
 export interface FoundRepository {
@@ -138,5 +139,13 @@ export interface ManifestFacts {
   readonly edgeSizes: Float64Array;
   /** Edges (by place) that are not sha256. */
   readonly others: readonly { readonly edge: number; readonly digest: Digest }[];
+  /** Of indexes and of manifests with a subject, where they were asked for. */
+  readonly portraits: readonly TakenPortrait[];
   readonly findings: readonly Finding[];
+}
+
+/** A portrait of one of the manifests that a shard read, by its place. */
+export interface TakenPortrait {
+  readonly at: number;
+  readonly portrait: Portrait;
 }

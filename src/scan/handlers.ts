@@ -1,24 +1,18 @@
 import type { ReadFs } from '../fs/read-fs.js';
 import { readBlobs } from './blob-shard.js';
 import type { BlobShard } from './blob-shard.js';
-import { readCreated } from './created-shard.js';
 import type { CreatedFacts, CreatedShard } from './created-shard.js';
-import { readData } from './data-shard.js';
 import type { DataFacts, DataShard } from './data-shard.js';
 import { readDetails } from './detail-shard.js';
 import type { DetailFacts, DetailShard } from './detail-shard.js';
 import type { BlobFacts, ManifestFacts, RepositoryFacts } from './facts.js';
-import { hashData } from './hash-shard.js';
 import type { HashFacts, HashShard } from './hash-shard.js';
-import { readLinks } from './link-shard.js';
 import type { LinkFacts, LinkShard } from './link-shard.js';
 import { readManifests } from './manifest-shard.js';
 import type { ManifestShard } from './manifest-shard.js';
-import { readPortraits } from './portrait-shard.js';
 import type { PortraitFacts, PortraitShard } from './portrait-shard.js';
 import { readRepositories } from './repository-shard.js';
 import type { RepositoryShard } from './repository-shard.js';
-import { readUsage } from './usage-shard.js';
 import type { UsageFacts, UsageShard } from './usage-shard.js';
 
 /** The kinds of shard, what each is given and what it returns. */
@@ -37,28 +31,35 @@ export interface Tasks {
 
 export type TaskName = keyof Tasks;
 
+type Handler<K extends TaskName> = (fs: ReadFs, shard: Tasks[K]['shard']) => Tasks[K]['facts'];
+
 type Handlers = {
-  readonly [K in TaskName]: (fs: ReadFs, shard: Tasks[K]['shard']) => Tasks[K]['facts'];
+  readonly [K in TaskName]: () => Handler<K> | Promise<Handler<K>>;
 };
 
-/** One handler a kind: the same code inline, in a worker, and on memfs. */
+/**
+ * One handler a kind: the same code inline, in a worker, and on memfs. Those that a plan without
+ * a policy does not need are loaded when they are first asked for.
+ */
 const HANDLERS: Handlers = {
-  repositories: readRepositories,
-  blobs: readBlobs,
-  manifests: readManifests,
-  details: readDetails,
-  created: readCreated,
-  links: readLinks,
-  data: readData,
-  hash: hashData,
-  portraits: readPortraits,
-  usage: readUsage,
+  repositories: () => readRepositories,
+  blobs: () => readBlobs,
+  manifests: () => readManifests,
+  details: () => readDetails,
+  created: async () => (await import('./created-shard.js')).readCreated,
+  links: async () => (await import('./link-shard.js')).readLinks,
+  data: async () => (await import('./data-shard.js')).readData,
+  hash: async () => (await import('./hash-shard.js')).hashData,
+  portraits: async () => (await import('./portrait-shard.js')).readPortraits,
+  usage: async () => (await import('./usage-shard.js')).readUsage,
 };
 
-export function runTask<K extends TaskName>(
+/** Does one shard's work, all of it in one turn once the handler is there. */
+export async function runTask<K extends TaskName>(
   fs: ReadFs,
   task: K,
   shard: Tasks[K]['shard'],
-): Tasks[K]['facts'] {
-  return HANDLERS[task](fs, shard);
+): Promise<Tasks[K]['facts']> {
+  const handle = await HANDLERS[task]();
+  return handle(fs, shard);
 }

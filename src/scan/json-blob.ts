@@ -29,8 +29,13 @@ export function readJson({ reader, buffer }: JsonSource, name: string): Tree | u
     const large = new Uint8Array(LIMIT + 1);
     return large.subarray(0, reader.fs.read(absolute, large));
   });
-  if (content === undefined || content.length > LIMIT) return undefined;
-  if (hash('sha256', content) !== digest.slice('sha256:'.length)) return undefined;
+  if (content === undefined) return undefined;
+  return hash('sha256', content) === digest.slice('sha256:'.length) ? treeIn(content) : undefined;
+}
+
+/** The object that some bytes are; undefined for any other, and for too many of them. */
+export function treeIn(content: Uint8Array): Tree | undefined {
+  if (content.length > LIMIT) return undefined;
   return parseTree(
     Buffer.from(content.buffer, content.byteOffset, content.length).toString('utf8'),
   );

@@ -2,12 +2,14 @@ import { hash } from 'node:crypto';
 import { errnoOf } from '../fs/errors.js';
 import type { ReadFs } from '../fs/read-fs.js';
 import { DIGEST_OF_NOTHING, PACKED, unpackDigest } from '../registry/digest.js';
-import { EdgeBuffer } from '../registry/edges.js';
+import { EDGE, EdgeBuffer } from '../registry/edges.js';
 import { blobData } from '../registry/layout.js';
 import { MANIFEST_LIMIT, scanManifest } from '../registry/manifest.js';
 import { KIND } from '../registry/media-type.js';
+import type { ManifestKind } from '../registry/media-type.js';
 import { READ } from './facts.js';
-import type { ManifestFacts } from './facts.js';
+import type { ManifestFacts, TakenPortrait } from './facts.js';
+import { portraitIn } from './portrait-shard.js';
 import { ShardReader } from './shard.js';
 import type { ShardContext } from './shard.js';
 
@@ -19,6 +21,8 @@ export interface ManifestShard extends ShardContext {
    * brace. The rest is reported as `malformed`, unread and without edges.
    */
   readonly onlyLikely: boolean;
+  /** Whether the portraits of indexes and referrers are wanted. */
+  readonly portraits: boolean;
 }
 
 const FIRST_READ = 64 * 1024;
@@ -34,6 +38,7 @@ export function readManifests(fs: ReadFs, shard: ManifestShard): ManifestFacts {
   const declared = new Uint8Array(count);
   const sizes = new Float64Array(count);
   const edgeCounts = new Uint32Array(count);
+  const portraits: TakenPortrait[] = [];
   const source: Source = { reader, buffer: new Uint8Array(FIRST_READ), likely: shard.onlyLikely };
   for (let i = 0; i < count; i++) {
     const packed = shard.digests.subarray(i * PACKED, (i + 1) * PACKED);
@@ -49,6 +54,9 @@ export function readManifests(fs: ReadFs, shard: ManifestShard): ManifestFacts {
     sizes[i] = content.length;
     edgeCounts[i] = edges.count - before;
     if (scan.kind === KIND.malformed) status[i] = READ.malformed;
+    if (shard.portraits && isPainted(scan.kind, edges, before)) {
+      portraits.push({ at: i, portrait: portraitIn(content) });
+    }
   }
   return {
     status,
@@ -60,8 +68,18 @@ export function readManifests(fs: ReadFs, shard: ManifestShard): ManifestFacts {
     edgeFlags: edges.flags.slice(0, edges.count),
     edgeSizes: edges.sizes.slice(0, edges.count),
     others: [...edges.others].map(([edge, digest]) => ({ edge, digest })),
+    portraits,
     findings: reader.findings,
   };
+}
+
+/** Of images, a portrait would say nothing without their configs. */
+function isPainted(kind: ManifestKind, edges: EdgeBuffer, from: number): boolean {
+  if (kind === KIND.index) return true;
+  for (let edge = from; edge < edges.count; edge++) {
+    if (((edges.flags[edge] as number) & EDGE.subject) !== 0) return true;
+  }
+  return false;
 }
 
 interface Source {

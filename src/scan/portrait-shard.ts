@@ -1,7 +1,7 @@
 import type { ReadFs } from '../fs/read-fs.js';
 import { PACKED, parseDigest, unpackDigest } from '../registry/digest.js';
 import type { Digest } from '../registry/digest.js';
-import { makeJsonSource, readJson, treeOf } from './json-blob.js';
+import { makeJsonSource, readJson, treeIn, treeOf } from './json-blob.js';
 import type { JsonSource } from './json-blob.js';
 import { ShardReader } from './shard.js';
 import type { ShardContext } from './shard.js';
@@ -45,17 +45,24 @@ export function readPortraits(fs: ReadFs, shard: PortraitShard): PortraitFacts {
   const portraits: Portrait[] = [];
   for (let at = 0; at < shard.digests.length; at += PACKED) {
     const manifest = readJson(source, unpackDigest(shard.digests, at));
-    portraits.push(manifest === undefined ? NOTHING : portraitOf(source, manifest, shard.configs));
+    portraits.push(portraitOf(manifest, shard.configs ? source : undefined));
   }
   return { portraits };
 }
 
-function portraitOf(source: JsonSource, manifest: Tree, configs: boolean): Portrait {
+/** What a manifest says of itself, by its data alone: they were held against its digest before. */
+export function portraitIn(content: Uint8Array): Portrait {
+  return portraitOf(treeIn(content), undefined);
+}
+
+/** With a source, the config is read for the platform. */
+function portraitOf(manifest: Tree | undefined, source: JsonSource | undefined): Portrait {
+  if (manifest === undefined) return NOTHING;
   const config = treeOf(manifest['config']);
   const digest = config?.['digest'];
-  const image = configs && typeof digest === 'string' ? readJson(source, digest) : undefined;
+  const image = source && typeof digest === 'string' ? readJson(source, digest) : undefined;
   // Schema 1 has its architecture in the manifest itself.
-  const platform = platformOf(image) ?? platformOf(configs ? manifest : undefined);
+  const platform = platformOf(image) ?? platformOf(source && manifest);
   const listed: unknown = manifest['manifests'];
   return {
     platform,

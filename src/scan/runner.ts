@@ -63,7 +63,7 @@ export class Runner {
     while (next < shards.length && this.#runsInline(next, shards.length - next, spentHere)) {
       this.#throwIfStopped();
       const started = performance.now();
-      const facts = runTask(this.#options.fs, task, shards[next++] as Tasks[K]['shard']);
+      const facts = await runTask(this.#options.fs, task, shards[next++] as Tasks[K]['shard']);
       const took = performance.now() - started;
       this.#spentMs += took;
       spentHere += took;

@@ -53,6 +53,8 @@ export interface ScanOptions {
   readonly runner: Runner;
   readonly writeOff: readonly BytePath[];
   readonly tagTimes: boolean;
+  /** Whether indexes and referrers are asked what they say of themselves. */
+  readonly portraits: boolean;
   /** Told after every shard: how many of the stage's items are done. */
   readonly onProgress?: (stage: ScanStage, done: number, total: number) => void;
 }
@@ -99,6 +101,7 @@ export async function readWanted(options: ScanOptions, sink: ScanSink): Promise<
       ...context,
       digests: part,
       onlyLikely: false,
+      portraits: options.portraits,
     }));
     let at = 0;
     for await (const facts of options.runner.run('manifests', shards)) {
@@ -282,6 +285,7 @@ export async function peekManifests(
     ...contextOf(options),
     digests: part,
     onlyLikely: true,
+    portraits: options.portraits,
   }));
   let at = 0;
   for await (const facts of options.runner.run('manifests', shards)) {

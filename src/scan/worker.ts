@@ -6,11 +6,11 @@ import type { TaskName, Tasks } from './handlers.js';
 const fs = makeReadFs();
 
 /** A thin shell around the handlers: its results' arrays are moved, not copied. */
-export default function work<K extends TaskName>(job: {
+export default async function work<K extends TaskName>(job: {
   readonly task: K;
   readonly shard: Tasks[K]['shard'];
-}): object {
-  const facts: object = runTask(fs, job.task, job.shard);
+}): Promise<object> {
+  const facts: object = await runTask(fs, job.task, job.shard);
   const buffers: ArrayBufferLike[] = [];
   for (const value of Object.values(facts)) {
     if (ArrayBuffer.isView(value) && value.byteLength > 0) buffers.push(value.buffer);

@@ -77,6 +77,7 @@ async function plan(root: string, threads: number, rules: number): Promise<Phase
     runner,
     writeOff: [],
     tagTimes: rules > 0,
+    portraits: false,
     onProgress: (stage: string): void => void lastEvents.set(stage, now()),
   };
   const decide = await makeDecide(rules);

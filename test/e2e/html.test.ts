@@ -210,8 +210,36 @@ describeWithPackages(['chromium'], 'a page', () => {
     expect(await page.evaluate('getComputedStyle(document.body).backgroundColor')).toBe(
       'rgb(255, 255, 255)',
     );
-    expect(await page.locator('.bar').first().isVisible()).toBe(false);
+    expect(await page.locator('.bar input').first().isVisible()).toBe(false);
     expect((await page.pdf()).length).toBeGreaterThan(10_000);
+    await expectQuiet(watched);
+  });
+
+  test('prints no wider than the paper, and says where it is and how much there is', async () => {
+    const store = new StoreBuilder(fs, join(folder, 'wide'));
+    for (let tag = 0; tag < 120; tag++) {
+      const layers = [Buffer.from(`layer ${tag}`)];
+      store.image(`shop/${'w'.repeat(90)}`, { layers, tag: `${'v'.repeat(100)}${tag}` });
+    }
+    store.image('team/x', { layers: [Buffer.alloc(5000, 1)], tag: '1' });
+    const watched = await look(['plan', 'wide', '-m']);
+    const { page } = watched;
+    await page.locator('#treemap [role=button]').first().focus();
+    await page.keyboard.press('Enter');
+    const drawn = `document.querySelector('#treemap').getAttribute('viewBox')`;
+    const before = await page.evaluate(drawn);
+    await page.evaluate(`addEventListener('beforeprint', () => { window.printed = ${drawn} })`);
+    await page.pdf({ format: 'A4' });
+    expect(await page.evaluate('window.printed')).toBe('0 0 680 460');
+    expect(await page.evaluate(drawn)).toBe(before);
+    await page.emulateMedia({ media: 'print' });
+    // A4 upright, less margins of a centimetre.
+    await page.setViewportSize({ width: 718, height: 1000 });
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(718);
+    expect(await page.locator('#crumbs').isVisible()).toBe(true);
+    expect(await page.locator('#tags .place').innerText()).toBe('1 to 100 of 121');
+    expect(await page.locator('#tags .place').isVisible()).toBe(true);
+    expect(await page.locator('#tags .next').isVisible()).toBe(false);
     await expectQuiet(watched);
   });
 

@@ -4,7 +4,7 @@
  * is started, and all that pulled before is pulled and compared.
  */
 import { once } from 'node:events';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { mustSucceed, plan, regsweep } from '../support/cli.ts';
@@ -60,6 +60,7 @@ class Day {
     pushes: 0,
     moves: 0,
     deletes: 0,
+    deletesCutShort: 0,
     uploads: 0,
     kills: 0,
     sweeps: 0,
@@ -123,7 +124,7 @@ class Day {
   async #work(registry: Registry, end: () => Promise<unknown>): Promise<Repository[]> {
     let over = false;
     const working = this.#crews.map(({ repositories, factory, prng }) =>
-      work(registry, repositories, factory, prng, this.result, () => over),
+      work(registry, repositories, factory, prng, this.result, () => over, this.#hasEmptyTag),
     );
     const all = Promise.all(working);
     const watch = async (): Promise<void> => {
@@ -199,6 +200,15 @@ class Day {
       repositories.flatMap((repository) => repository.wanted()),
     );
   }
+
+  /** A registry that is killed while it writes a tag leaves the tag's link empty. */
+  readonly #hasEmptyTag = (repository: string): boolean => {
+    const tags = join(this.#root, 'docker/registry/v2/repositories', repository, '_manifests/tags');
+    return readdirSync(tags).some((tag) => {
+      const stat = statSync(join(tags, tag, 'current/link'), { throwIfNoEntry: false });
+      return stat?.size === 0;
+    });
+  };
 
   async #start(): Promise<Registry> {
     return await startRegistry({ root: this.#root });

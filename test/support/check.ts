@@ -28,7 +28,14 @@ export async function check(
   const read = makeReadFs(fs === nodeFs ? nodeFs : asNodeFs(fs));
   const found = await openRoot(read, root, { env: {}, allowMounts: [] });
   const runner = new Runner({ fs: read, threads: 0 });
-  const scan = { base: found.base, fs: read, runner, writeOff: [], tagTimes: true };
+  const scan = {
+    base: found.base,
+    fs: read,
+    runner,
+    writeOff: [],
+    tagTimes: true,
+    portraits: false,
+  };
   const all: HashOptions = {
     deadlineMs: Infinity,
     newestFirst: false,

@@ -70,7 +70,7 @@ export async function sweepInProcess(
   const fs = makeReadFs();
   const found = await openRoot(fs, root, { env: {}, allowMounts: [] });
   const runner = new Runner({ fs, threads: 0 });
-  const scan = { base: found.base, fs, runner, writeOff: [], tagTimes: false };
+  const scan = { base: found.base, fs, runner, writeOff: [], tagTimes: false, portraits: false };
   return await runSweep({
     plan: toDo,
     fs,

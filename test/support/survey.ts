@@ -83,6 +83,7 @@ export async function planStore(
     runner,
     writeOff: options.writeOff ?? [],
     tagTimes: options.policy !== undefined,
+    portraits: false,
   };
   const settings = {
     nowMs: options.now ?? Date.now(),

@@ -32,7 +32,7 @@ function unpack(packed: Uint8Array): string[] {
 }
 
 describe('discovery', () => {
-  it('finds what has _manifests, _layers or _uploads, nested too, in order', () => {
+  it('finds what has _manifests, _layers or _uploads, nested too, in order', async () => {
     const store = newStore();
     for (const path of [
       'b/_layers',
@@ -73,7 +73,7 @@ describe('discovery', () => {
 });
 
 describe('the shard of repositories', () => {
-  it('reads revisions, tags, layer links and uploads', () => {
+  it('reads revisions, tags, layer links and uploads', async () => {
     const store = newStore();
     const tagged = image(store, 'a', 'latest');
     const deleted = image(store, 'a');
@@ -87,7 +87,7 @@ describe('the shard of repositories', () => {
       { path: 'a', marks: ['_layers', '_manifests', '_uploads'], frozen: undefined },
       { path: 'none', marks: ['_layers', '_manifests'], frozen: undefined },
     ];
-    const facts = runTask(fs, 'repositories', { ...context, repositories, tagTimes: true });
+    const facts = await runTask(fs, 'repositories', { ...context, repositories, tagTimes: true });
     expect([...facts.counts]).toEqual([2, 2, 4, 0, 0, 0]);
     expect([...facts.layersListed]).toEqual([1, 0]);
     const flags = new Map(
@@ -103,7 +103,7 @@ describe('the shard of repositories', () => {
     expect(facts.frozen).toEqual([]);
   });
 
-  it('reads the link where the algorithm is not sha256', () => {
+  it('reads the link where the algorithm is not sha256', async () => {
     const store = newStore();
     const bytes = layer();
     const alias = store.sha512Layer('a', bytes);
@@ -111,7 +111,7 @@ describe('the shard of repositories', () => {
     store.writeLink(`repositories/a/_layers/${digestPath(broken)}/link`, '');
     const { fs, context } = reading(store);
     const repositories = [{ path: 'a', marks: ['_layers'], frozen: undefined }];
-    const facts = runTask(fs, 'repositories', { ...context, repositories, tagTimes: false });
+    const facts = await runTask(fs, 'repositories', { ...context, repositories, tagTimes: false });
     const byName = new Map(
       facts.aliases.map(({ name, target }) => [name as string, target as string | undefined]),
     );
@@ -126,7 +126,7 @@ describe('the shard of repositories', () => {
 });
 
 describe('the shard of blobs', () => {
-  it('takes directories for digests, and leaves the rest', () => {
+  it('takes directories for digests, and leaves the rest', async () => {
     const store = newStore();
     const digest = store.blob(layer());
     const prefix = digest.slice(7, 9);
@@ -139,14 +139,14 @@ describe('the shard of blobs', () => {
     }
     store.writeFile(`blobs/sha256/${prefix}/file`, '');
     const { fs, context } = reading(store);
-    const facts = runTask(fs, 'blobs', { ...context, prefixes: [prefix, 'no'] });
+    const facts = await runTask(fs, 'blobs', { ...context, prefixes: [prefix, 'no'] });
     expect(unpack(facts.digests)).toEqual([digest]);
     expect(facts.findings).toHaveLength(4);
   });
 });
 
 describe('the shard of manifests', () => {
-  it('hashes before it believes, and says how each reading ended', () => {
+  it('hashes before it believes, and says how each reading ended', async () => {
     const store = newStore();
     const { digest: good } = image(store, 'a');
     const texts = ['[1]', ' {"layers":[]}', 'corrupt', 'empty'];
@@ -163,10 +163,11 @@ describe('the shard of manifests', () => {
     const nothing = store.blob('');
     const asked = [good, array, spaced, corrupt, empty, large, medium, nothing, digestOf('absent')];
     const { fs, context } = reading(store);
-    const facts = runTask(fs, 'manifests', {
+    const facts = await runTask(fs, 'manifests', {
       ...context,
       digests: pack(...asked),
       onlyLikely: false,
+      portraits: false,
     });
     expect([...facts.status]).toEqual([
       READ.good,
@@ -182,16 +183,17 @@ describe('the shard of manifests', () => {
     expect([...facts.edgeCounts]).toEqual([2, 0, 0, 0, 0, 0, 0, 0, 0]);
     expect(facts.kinds[0]).toBe(KIND.image);
     expect(facts.declared[0]).toBe(1);
-    const likely = runTask(fs, 'manifests', {
+    const likely = await runTask(fs, 'manifests', {
       ...context,
       digests: pack(...asked),
       onlyLikely: true,
+      portraits: false,
     });
     expect([...likely.status].slice(0, 3)).toEqual([READ.good, READ.malformed, READ.good]);
     expect(likely.status[5]).toBe(READ.malformed);
   });
 
-  it('an error that is not absence hides what is there', () => {
+  it('an error that is not absence hides what is there', async () => {
     const store = newStore();
     const { digest } = image(store, 'a');
     const { fs, context } = reading(store);
@@ -201,18 +203,48 @@ describe('the shard of manifests', () => {
         throw Object.assign(new Error('EIO'), { code: 'EIO' });
       },
     };
-    const facts = runTask(failing, 'manifests', {
+    const facts = await runTask(failing, 'manifests', {
       ...context,
       digests: pack(digest),
       onlyLikely: false,
+      portraits: false,
     });
     expect([...facts.status]).toEqual([READ.unreadable]);
     expect(facts.findings).toMatchObject([{ code: 'unreadable', digest }]);
   });
 });
 
+describe('portraits that come with manifests', () => {
+  it('are those that a reading of their own gives: of indexes and referrers alone', () => {
+    const store = newStore();
+    const [one, two] = [image(store, 'a'), image(store, 'a')];
+    const index = store.index('a', [one, two], { platforms: ['linux/arm64'] });
+    const referrer = store.image('a', {
+      layers: [layer()],
+      mediaType: 'oci',
+      artifactType: 'application/vnd.example+json',
+      subject: one,
+    });
+    const large = store.blob(`{"manifests":[{"digest":"${one.digest}"}]}${' '.repeat(5 << 20)}`);
+    const absent = digestOf('absent');
+    const asked = [one.digest, index.digest, absent, referrer.digest, large, two.digest];
+    const { fs, context } = reading(store);
+    const digests = pack(...asked);
+    const shard = { ...context, digests, onlyLikely: false };
+    const { portraits } = runTask(fs, 'manifests', { ...shard, portraits: true });
+    expect(portraits.map(({ at }) => asked[at])).toEqual([index.digest, referrer.digest, large]);
+    const alone = runTask(fs, 'portraits', { ...context, digests, configs: false }).portraits;
+    expect(portraits.map(({ portrait }) => portrait)).toEqual(portraits.map(({ at }) => alone[at]));
+    expect(portraits[0]?.portrait.children).toMatchObject([
+      { digest: one.digest, platform: 'linux/arm64' },
+      { digest: two.digest },
+    ]);
+    expect(runTask(fs, 'manifests', { ...shard, portraits: false }).portraits).toEqual([]);
+  });
+});
+
 describe('the shard of details', () => {
-  it('measures blobs, and tells a directory without data', () => {
+  it('measures blobs, and tells a directory without data', async () => {
     const store = newStore();
     const blob = store.blob(Buffer.alloc(1234));
     const [bare, temporary, stray] = ['1', '2', '3'].map((text) => digestOf(text)) as [
@@ -227,14 +259,14 @@ describe('the shard of details', () => {
     store.ageEverything(OLD);
     const { fs, context } = reading(store);
     const blobs = pack(blob, bare, temporary, stray);
-    const facts = runTask(fs, 'details', { ...context, ...NOTHING, blobs });
+    const facts = await runTask(fs, 'details', { ...context, ...NOTHING, blobs });
     expect([...facts.blobStates]).toEqual([BLOB.present, BLOB.absent, BLOB.absent, BLOB.odd]);
     expect(facts.blobBytes[0]).toBe(1234);
     expect(facts.blobMtimes[0]).toBe(BigInt(OLD.getTime()) * 1_000_000n);
     expect(facts.temporaries).toMatchObject([{ bytes: 4 }]);
   });
 
-  it('times of links, histories and skeletons', () => {
+  it('times of links, histories and skeletons', async () => {
     const store = newStore();
     const old = image(store, 'a', 'latest');
     const current = image(store, 'a', 'latest');
@@ -243,7 +275,7 @@ describe('the shard of details', () => {
     store.mkdir(`repositories/a/_layers/${digestPath(bare)}`);
     store.ageEverything(OLD);
     const { fs, context } = reading(store);
-    const facts = runTask(fs, 'details', {
+    const facts = await runTask(fs, 'details', {
       ...context,
       ...NOTHING,
       layerLinks: [{ repository: 'a', digests: pack(current.edges[0] as string, bare) }],
@@ -277,7 +309,7 @@ describe('the shard of details', () => {
     ]);
   });
 
-  it('a link that cannot be looked at counts as of now', () => {
+  it('a link that cannot be looked at counts as of now', async () => {
     const store = newStore();
     const { edges } = image(store, 'a');
     const { fs, context } = reading(store);
@@ -288,8 +320,8 @@ describe('the shard of details', () => {
       },
     };
     const layerLinks = [{ repository: 'a', digests: pack(edges[0] as string) }];
-    expect(runTask(failing, 'details', { ...context, ...NOTHING, layerLinks }).linkTimes[0]).toBe(
-      Infinity,
-    );
+    expect(
+      (await runTask(failing, 'details', { ...context, ...NOTHING, layerLinks })).linkTimes[0],
+    ).toBe(Infinity);
   });
 });

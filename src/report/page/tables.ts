@@ -168,7 +168,7 @@ class SortedTable {
     this.#pages.hidden = all <= ROWS;
     this.#previous.disabled = this.#from === 0;
     this.#next.disabled = to >= all;
-    this.#place.textContent = ` ${showCount(this.#from + 1)} to ${showCount(to)} `;
+    this.#place.textContent = ` ${showCount(this.#from + 1)} to ${showCount(to)} of ${showCount(all)} `;
   }
 }
 

@@ -12,6 +12,8 @@ interface Box {
 }
 
 const HEIGHT = 460;
+/** What paper of A4 or letter size has room for, upright. */
+const PAPER_WIDTH = 680;
 const UNIT = 4096;
 const HEADER = 20;
 /** Smaller boxes are not worth an element. */
@@ -52,11 +54,17 @@ class Treemap {
     this.#svg.addEventListener('focusin', (event) => this.#describe(nodeOf(event.target)));
     this.#svg.addEventListener('keydown', (event) => this.#key(event));
     new ResizeObserver(() => this.#resize()).observe(this.#svg);
+    // Of a screen's width its names would be too small to read on paper.
+    window.addEventListener('beforeprint', () => this.#layOut(PAPER_WIDTH));
+    window.addEventListener('afterprint', () => this.#resize());
     this.#resize();
   }
 
   #resize(): void {
-    const width = Math.round(this.#svg.getBoundingClientRect().width);
+    this.#layOut(Math.round(this.#svg.getBoundingClientRect().width));
+  }
+
+  #layOut(width: number): void {
     if (width === this.#width || width === 0) return;
     this.#width = width;
     this.#svg.setAttribute('viewBox', `0 0 ${width} ${HEIGHT}`);
