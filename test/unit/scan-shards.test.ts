@@ -215,7 +215,7 @@ describe('the shard of manifests', () => {
 });
 
 describe('portraits that come with manifests', () => {
-  it('are those that a reading of their own gives: of indexes and referrers alone', () => {
+  it('are those that a reading of their own gives: of indexes and referrers alone', async () => {
     const store = newStore();
     const [one, two] = [image(store, 'a'), image(store, 'a')];
     const index = store.index('a', [one, two], { platforms: ['linux/arm64'] });
@@ -231,15 +231,20 @@ describe('portraits that come with manifests', () => {
     const { fs, context } = reading(store);
     const digests = pack(...asked);
     const shard = { ...context, digests, onlyLikely: false };
-    const { portraits } = runTask(fs, 'manifests', { ...shard, portraits: true });
+    const { portraits } = await runTask(fs, 'manifests', { ...shard, portraits: true });
     expect(portraits.map(({ at }) => asked[at])).toEqual([index.digest, referrer.digest, large]);
-    const alone = runTask(fs, 'portraits', { ...context, digests, configs: false }).portraits;
+    const { portraits: alone } = await runTask(fs, 'portraits', {
+      ...context,
+      digests,
+      configs: false,
+    });
     expect(portraits.map(({ portrait }) => portrait)).toEqual(portraits.map(({ at }) => alone[at]));
     expect(portraits[0]?.portrait.children).toMatchObject([
       { digest: one.digest, platform: 'linux/arm64' },
       { digest: two.digest },
     ]);
-    expect(runTask(fs, 'manifests', { ...shard, portraits: false }).portraits).toEqual([]);
+    const none = await runTask(fs, 'manifests', { ...shard, portraits: false });
+    expect(none.portraits).toEqual([]);
   });
 });
 
