@@ -35,6 +35,7 @@ export interface FileTally {
   toMs: number | undefined;
 }
 
+/** The counts of one file, all zero. */
 export function makeTally(name: string): FileTally {
   const counts = { lines: 0, recognised: 0, requests: 0, pulls: 0, mistimed: 0 };
   return { name, ...counts, fromMs: undefined, toMs: undefined };
@@ -56,6 +57,7 @@ interface Gathered {
   readonly digests: Map<Digest, number>;
 }
 
+/** An empty log of pulls; what is dated more than a day after `nowMs` is not taken. */
 export function makePullLog(nowMs: number): PullLog {
   const repositories = new Map<RepositoryName, Gathered>();
   const activity = makeActivity(nowMs);

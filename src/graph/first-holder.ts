@@ -10,6 +10,7 @@ export interface Steps {
   readonly item: Uint32Array;
 }
 
+/** How many steps there are. */
 export function countSteps(steps: Steps): number {
   return steps.item.length;
 }

@@ -192,6 +192,7 @@ export function lengthOf(rows: Rows, row: number): number {
   return (rows.offsets[row + 1] as number) - (rows.offsets[row] as number);
 }
 
+/** A digest by its number, as text. */
 export function digestText(index: StoreIndex, digest: number): Digest {
   return index.digests.text(digest);
 }

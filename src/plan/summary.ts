@@ -70,6 +70,7 @@ export interface TaintedRow {
   readonly bytes: number;
 }
 
+/** The figures of a plan, of what goes and of what stays. */
 export function summarize(
   survey: Survey,
   garbage: Garbage,

@@ -30,10 +30,12 @@ export function digestOf(algorithm: string, hex: string): Digest | undefined {
   return `${algorithm}:${hex}` as Digest;
 }
 
+/** What stands before the colon. */
 export function algorithmOf(digest: Digest): string {
   return digest.slice(0, digest.indexOf(':'));
 }
 
+/** What stands behind the colon. */
 export function hexOf(digest: Digest): string {
   return digest.slice(digest.indexOf(':') + 1);
 }

@@ -22,39 +22,48 @@ export const DATA = 'data';
 /** A directory that has one of these is a repository. */
 export const REPOSITORY_MARKS: readonly string[] = [MANIFESTS, LAYERS, UPLOADS];
 
+/** Where a blob is stored, below `docker/registry/v2` as all paths here. */
 export function blobDirectory(digest: Digest): string {
   const hex = hexOf(digest);
   return `${BLOBS}/${algorithmOf(digest)}/${hex.slice(0, 2)}/${hex}`;
 }
 
+/** The file with a blob's bytes. */
 export function blobData(digest: Digest): string {
   return `${blobDirectory(digest)}/${DATA}`;
 }
 
+/** A repository's own directory. */
 export function repositoryDirectory(repository: string): string {
   return `${REPOSITORIES}/${repository}`;
 }
 
+/** Where a repository links a manifest. */
 export function revisionDirectory(repository: string, digest: Digest): string {
   return `${repositoryDirectory(repository)}/${MANIFESTS}/revisions/${parts(digest)}`;
 }
 
+/** Where a repository links a layer, a config, or whatever else was pushed as a blob. */
 export function layerDirectory(repository: string, digest: Digest): string {
   return `${repositoryDirectory(repository)}/${LAYERS}/${parts(digest)}`;
 }
 
+/** A tag's own directory: its `current`, and the history of what it was on. */
 export function tagDirectory(repository: string, tag: string): string {
   return `${repositoryDirectory(repository)}/${MANIFESTS}/tags/${tag}`;
 }
 
+/** Where the link is that says what a tag is on. */
 export function tagCurrentDirectory(repository: string, tag: string): string {
   return `${tagDirectory(repository, tag)}/current`;
 }
 
+/** An entry of a tag's history. */
 export function tagIndexDirectory(repository: string, tag: string, digest: Digest): string {
   return `${tagDirectory(repository, tag)}/index/${parts(digest)}`;
 }
 
+/** An upload that is not finished. */
 export function uploadDirectory(repository: string, id: string): string {
   return `${repositoryDirectory(repository)}/${UPLOADS}/${id}`;
 }

@@ -9,10 +9,12 @@ const NAME = new RegExp(`^${COMPONENT}(?:/${COMPONENT})*$`);
 const NAME_LENGTH = 255;
 const TAG = /^\w[\w.-]{0,127}$/;
 
+/** A name that a registry accepts, or undefined. */
 export function parseRepositoryName(text: string): RepositoryName | undefined {
   return text.length <= NAME_LENGTH && NAME.test(text) ? (text as RepositoryName) : undefined;
 }
 
+/** A tag that a registry accepts, or undefined. */
 export function parseTag(text: string): Tag | undefined {
   return TAG.test(text) ? (text as Tag) : undefined;
 }

@@ -39,6 +39,7 @@ export function plural(count: number, noun: string): string {
   return `${formatCount(count)} ${nounFor(count, noun)}`;
 }
 
+/** A noun in the number that a count asks for. */
 export function nounFor(count: number, noun: string): string {
   if (count === 1) return noun;
   return noun.endsWith('y') ? `${noun.slice(0, -1)}ies` : `${noun}s`;
