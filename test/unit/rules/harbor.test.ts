@@ -68,7 +68,9 @@ describe('without a list', () => {
   it('only what nothing links goes, and a rule is refused, with what to do', async () => {
     const { blobs, report } = await plan(store.root);
     expect([...blobs.keys()]).toEqual([orphan]);
-    expect(report.warnings.join()).toMatch(/Harbor's store \(job_logs\/, ca_download\/ beside the root\)/);
+    expect(report.warnings.join()).toMatch(
+      /Harbor's store \(job_logs\/, ca_download\/ beside the root\)/,
+    );
     for (const words of [['-m'], ['--keep-last', '1']]) {
       expect((await refused(3, ...words)).stderr).toMatch(
         /list what is in use .* \(digests-file\)/,
