@@ -356,7 +356,8 @@ describe('the examples in the help', () => {
   });
 });
 
-test('no sequence is left out', () => {
+test('no sequence is left out', ({ skip }) => {
+  if (carriedOut.size === 0) skip('the tests before were not asked for');
   // The first is what `npm start` and `npm test` do, which this test is part of.
   const [, ...sequences] = BLOCKS;
   expect(sequences.filter((block) => !carriedOut.has(block))).toEqual([]);
