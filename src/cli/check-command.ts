@@ -25,6 +25,7 @@ import { flagName, parseDuration } from './values.js';
 import { registryWarnings } from './running.js';
 
 export interface CheckFlags extends SessionFlags {
+  readonly links?: boolean;
   readonly hash?: boolean;
   readonly resume?: boolean;
   readonly maxDuration?: string;
@@ -39,6 +40,12 @@ export interface CheckFlags extends SessionFlags {
   readonly color: ColorChoice;
 }
 
+/**
+ * So many tags and manifests are looked into unasked. What was being written when the power went
+ * may be broken in ways that no inode shows, and it is far less than this.
+ */
+const NEWEST = 2000;
+
 /** Finds what is broken, and writes a plan that mends. Returns the exit code. */
 export async function runCheck(argument: string | undefined, flags: CheckFlags): Promise<number> {
   const started = performance.now();
@@ -46,7 +53,8 @@ export async function runCheck(argument: string | undefined, flags: CheckFlags):
   return await runInSession(await openSession(argument, flags), async (session) => {
     const { scan, root } = session;
     const hash = flags.hash === true ? hashOptions(session, flags, deadlineMs) : undefined;
-    const report = await checkStore({ scan, root, nowMs: Date.now(), hash });
+    const newest = flags.links === true ? Infinity : NEWEST;
+    const report = await checkStore({ scan, root, nowMs: Date.now(), newest, hash });
     session.progress.stop();
     const allowed = new Set(ALLOWANCES.filter((what) => flags.allow?.includes(what) === true));
     const mend = mendOf(report.findings, allowed);
@@ -161,6 +169,7 @@ function printReport(
 /** The flags that decide what is found and mended, as they are to be typed again. */
 function againFlags(flags: CheckFlags): string[] {
   return [
+    ...(flags.links === true ? ['--links'] : []),
     ...(flags.hash === true ? ['--hash'] : []),
     ...(flags.allow ?? []).flatMap((what) => ['--allow', what]),
     ...flags.writeOff.flatMap((path) => ['--write-off', path]),
