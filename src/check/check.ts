@@ -8,8 +8,7 @@ import { blobData } from '../registry/layout.js';
 import type { Finding, FindingCode } from '../registry/finding.js';
 import { measureData, readAllLinks } from '../scan/closer-look.js';
 import { NO_DATA } from '../scan/data-shard.js';
-import type { TagsOfRepository } from '../scan/detail-shard.js';
-import { READ, TAG } from '../scan/facts.js';
+import { READ } from '../scan/facts.js';
 import { HASHED } from '../scan/hash-shard.js';
 import { EVERYTHING } from '../scan/link-look.js';
 import type { CloseLook } from '../scan/link-look.js';
@@ -17,6 +16,7 @@ import type { StoreRoot } from '../scan/root.js';
 import type { ScanOptions } from '../scan/scan.js';
 import { blobFindings, sizeProofs } from './blobs.js';
 import { Breaks, parsePlatforms } from './breaks.js';
+import { newestOnly, soundTags } from './closeness.js';
 import { spread, usualOf } from './facts.js';
 import type { CheckFacts } from './facts.js';
 import { sortFindings, unmended } from './finding.js';
@@ -99,10 +99,11 @@ interface Gathered {
 
 /** Scans, looks at every link, measures every blob, and reads the data that has to be read. */
 async function gather(options: CheckOptions): Promise<Gathered> {
-  const { scan, root, nowMs, hash: wanted } = options;
+  const { scan, root, nowMs, newest, hash: wanted } = options;
   const survey = await surveyStore({ ...scan, tagTimes: true }, keepEverything);
   const { index } = survey;
-  const close = closeLook(options, index);
+  // Whoever reads every blob wants every link read, too.
+  const close = wanted === undefined ? newestOnly(index, newest) : { sinceMs: EVERYTHING };
   const links = await readAllLinks(scan, soundTags(index), close);
   const blobs = listBlobs(index);
   const data = await measureData(scan, index.digests.pack(blobs), close.sinceMs === EVERYTHING);
@@ -127,31 +128,6 @@ async function gather(options: CheckOptions): Promise<Gathered> {
   const numbers = new Map(index.repositories.map((name, i) => [name, i]));
   const facts = { survey, index, links, data, ...measured, breaks, root, nowMs, usual, numbers };
   return { facts, blobs, unlinked, close, hash };
-}
-
-/** From when on links are read: whatever was written later than the newest ones that are not. */
-function closeLook({ newest, hash }: CheckOptions, { revisions, tags }: StoreIndex): CloseLook {
-  if (hash !== undefined) return { sinceMs: EVERYTHING };
-  const times = new Float64Array(revisions.time.length + tags.time.length);
-  times.set(revisions.time);
-  times.set(tags.time, revisions.time.length);
-  const known = times.filter(Number.isFinite).sort();
-  return { sinceMs: known[known.length - 1 - newest] ?? EVERYTHING };
-}
-
-/** By repository: the tags whose links the scan has read and found in order. */
-function soundTags({ repositories, tags, digests }: StoreIndex): TagsOfRepository[] {
-  return repositories.map((repository, number) => {
-    const names: string[] = [];
-    const on: number[] = [];
-    const end = tags.start[number + 1] as number;
-    for (let tag = tags.start[number] as number; tag < end; tag++) {
-      if (tags.flags[tag] !== TAG.good) continue;
-      names.push(tags.name[tag] as string);
-      on.push(tags.digest[tag] as number);
-    }
-    return { repository, tags: names, digests: digests.pack(Uint32Array.from(on)) };
-  });
 }
 
 function listBlobs(index: StoreIndex): Uint32Array {
