@@ -10,10 +10,13 @@ import { measureData, readAllLinks } from '../scan/closer-look.js';
 import { NO_DATA } from '../scan/data-shard.js';
 import { READ } from '../scan/facts.js';
 import { HASHED } from '../scan/hash-shard.js';
+import { EVERYTHING } from '../scan/link-look.js';
+import type { CloseLook } from '../scan/link-look.js';
 import type { StoreRoot } from '../scan/root.js';
 import type { ScanOptions } from '../scan/scan.js';
 import { blobFindings, sizeProofs } from './blobs.js';
 import { Breaks, parsePlatforms } from './breaks.js';
+import { newestOnly, soundTags } from './closeness.js';
 import { spread, usualOf } from './facts.js';
 import type { CheckFacts } from './facts.js';
 import { sortFindings, unmended } from './finding.js';
@@ -32,6 +35,11 @@ export interface CheckOptions {
   readonly scan: ScanOptions;
   readonly root: StoreRoot;
   readonly nowMs: number;
+  /**
+   * So many tags and manifests, the newest, have their links read and their directories listed;
+   * of the others' links the inodes tell. With `hash`, all have.
+   */
+  readonly newest: number;
   /** Reads every blob; undefined looks at structure and sizes alone. */
   readonly hash: HashOptions | undefined;
 }
@@ -46,13 +54,15 @@ export interface CheckReport {
   /** Blobs that have data, and its apparent bytes. */
   readonly blobs: number;
   readonly bytes: number;
+  /** Whether every link was read, and not the newest alone. */
+  readonly links: boolean;
   readonly hash: HashPass | undefined;
 }
 
 /** Finds what is broken in a store, and what that means for those who pull. Changes nothing. */
 export async function checkStore(options: CheckOptions): Promise<CheckReport> {
   const { scan } = options;
-  const { facts, blobs, unlinked, hash } = await gather(options);
+  const { facts, blobs, unlinked, close, hash } = await gather(options);
   const { survey, index, links, data } = facts;
   const findings = [
     ...(await allowLostTags(scan, facts, linkFindings(facts))),
@@ -74,6 +84,7 @@ export async function checkStore(options: CheckOptions): Promise<CheckReport> {
       0,
     ),
     ...totals(blobs, facts.sizes),
+    links: close.sinceMs === EVERYTHING,
     hash,
   };
 }
@@ -82,16 +93,20 @@ interface Gathered {
   readonly facts: CheckFacts;
   readonly blobs: Uint32Array;
   readonly unlinked: ReturnType<typeof findUnlinked>;
+  readonly close: CloseLook;
   readonly hash: HashPass | undefined;
 }
 
-/** Scans, reads every link, measures every blob, and reads the data that has to be read. */
-async function gather({ scan, root, nowMs, hash: wanted }: CheckOptions): Promise<Gathered> {
+/** Scans, looks at every link, measures every blob, and reads the data that has to be read. */
+async function gather(options: CheckOptions): Promise<Gathered> {
+  const { scan, root, nowMs, newest, hash: wanted } = options;
   const survey = await surveyStore({ ...scan, tagTimes: true }, keepEverything);
   const { index } = survey;
-  const links = await readAllLinks(scan, index.repositories);
+  // Whoever reads every blob wants every link read, too.
+  const close = wanted === undefined ? newestOnly(index, newest) : { sinceMs: EVERYTHING };
+  const links = await readAllLinks(scan, soundTags(index), close);
   const blobs = listBlobs(index);
-  const data = await measureData(scan, index.digests.pack(blobs));
+  const data = await measureData(scan, index.digests.pack(blobs), close.sinceMs === EVERYTHING);
   const measured = {
     sizes: spread(index, blobs, data.sizes, NO_DATA),
     mtimes: spread(index, blobs, data.mtimes, Number.NaN),
@@ -112,7 +127,7 @@ async function gather({ scan, root, nowMs, hash: wanted }: CheckOptions): Promis
   const usual = usualLinks(links, scan);
   const numbers = new Map(index.repositories.map((name, i) => [name, i]));
   const facts = { survey, index, links, data, ...measured, breaks, root, nowMs, usual, numbers };
-  return { facts, blobs, unlinked, hash };
+  return { facts, blobs, unlinked, close, hash };
 }
 
 function listBlobs(index: StoreIndex): Uint32Array {

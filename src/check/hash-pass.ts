@@ -99,8 +99,7 @@ export async function runHashPass(
   // By digest where they are alike: the same order every time.
   wanted.sort((a, b) => (rank[b] as number) - (rank[a] as number) || index.digests.compare(a, b));
   const totalBytes = sum(wanted, sizes);
-  // Not for less: workers that are ended while they still load can take Node 20 with them.
-  if (totalBytes >= POOL_BYTES) scan.runner.warm();
+  if (totalBytes >= POOL_BYTES) scan.runner.engage();
   let bytes = 0;
   await hashBlobs(scan, index, wanted, measured, options.deadlineMs, (ids, read) => {
     bytes += read;

@@ -4,7 +4,7 @@ import type { Digest } from '../registry/digest.js';
 import { LINK, tagDirectory, tagIndexDirectory } from '../registry/layout.js';
 import type { Action } from '../plan/action.js';
 import { READ } from '../scan/facts.js';
-import type { LinkFault } from '../scan/link-shard.js';
+import type { LinkFault } from '../scan/link-look.js';
 import { hasData, hasRevision, isProven, isSafe, linkAction } from './facts.js';
 import type { CheckFacts } from './facts.js';
 import { mended, unmended } from './finding.js';

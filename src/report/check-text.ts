@@ -69,9 +69,10 @@ function header(report: CheckReport, context: CheckContext, style: Style): strin
   ];
 }
 
-function lookedAt({ hash, bytes }: CheckReport): string {
+function lookedAt({ hash, links, bytes }: CheckReport): string {
   if (hash === undefined) {
-    return `looked at links, manifests and sizes; --hash reads the data too (${formatBytes(bytes)})`;
+    const deeper = links ? '' : '--links reads the older links too, ';
+    return `looked at links, manifests and sizes; ${deeper}--hash reads the data too (${formatBytes(bytes)})`;
   }
   const speed = hash.seconds > 0 ? `, ${formatBytes(hash.bytes / hash.seconds)}/s` : '';
   const before = hash.resumed > 0 ? `, ${formatCount(hash.resumed)} were read before` : '';

@@ -1,27 +1,30 @@
-import type { BytePath } from '../fs/read-fs.js';
 import { PACKED } from '../registry/digest.js';
 import type { Finding } from '../registry/finding.js';
 import type { DataFacts } from './data-shard.js';
+import type { TagsOfRepository } from './detail-shard.js';
 import type { FoundFile } from './facts.js';
 import type { HashFacts } from './hash-shard.js';
+import type { CloseLook } from './link-look.js';
 import type { LinkFacts } from './link-shard.js';
 import { OwnershipCounts } from './ownership.js';
 import { chunksOf, contextOf, inParts } from './scan.js';
 import type { ScanOptions } from './scan.js';
 
-/** What only a check asks for: every link's content, every blob's size and data. */
+/** What only a check asks for: how every link is, every blob's size and data. */
 
 const REPOSITORIES_A_SHARD = 8;
 const BLOBS_A_SHARD = 2048;
 
-/** Reads every link of some repositories. */
+/** Looks at every link of some repositories. */
 export async function readAllLinks(
   scan: ScanOptions,
-  repositories: readonly BytePath[],
+  repositories: readonly TagsOfRepository[],
+  { sinceMs }: CloseLook,
 ): Promise<LinkFacts> {
   const shards = inParts(repositories, REPOSITORIES_A_SHARD).map((part) => ({
     ...contextOf(scan),
     repositories: part,
+    sinceMs,
   }));
   const joined = {
     faults: [] as LinkFacts['faults'][number][],
@@ -50,7 +53,11 @@ export async function readAllLinks(
 }
 
 /** Measures blobs (packed digests); the answers are in their order. */
-export async function measureData(scan: ScanOptions, digests: Uint8Array): Promise<DataFacts> {
+export async function measureData(
+  scan: ScanOptions,
+  digests: Uint8Array,
+  listAll: boolean,
+): Promise<DataFacts> {
   const count = digests.length / PACKED;
   const joined = {
     sizes: new Float64Array(count),
@@ -63,6 +70,7 @@ export async function measureData(scan: ScanOptions, digests: Uint8Array): Promi
   const shards = chunksOf(digests, BLOBS_A_SHARD * PACKED).map((part) => ({
     ...contextOf(scan),
     digests: part,
+    listAll,
   }));
   let done = 0;
   for await (const facts of scan.runner.run('data', shards)) {

@@ -11,6 +11,8 @@ import type { ShardContext } from './shard.js';
 export interface DataShard extends ShardContext {
   /** Packed digests of blobs that have a directory. */
   readonly digests: Uint8Array;
+  /** Lists every blob's directory, for what may stand beside its data. */
+  readonly listAll: boolean;
 }
 
 /** A blob's size where there is none to tell. */
@@ -30,7 +32,7 @@ export interface DataFacts {
   readonly findings: readonly Finding[];
 }
 
-/** Measures every blob, and lists its directory. */
+/** Measures every blob, and lists the directories of those that have no data, or of all. */
 export function readData(fs: ReadFs, shard: DataShard): DataFacts {
   const reader = new ShardReader(fs, shard);
   const count = shard.digests.length / PACKED;
@@ -44,18 +46,20 @@ export function readData(fs: ReadFs, shard: DataShard): DataFacts {
   for (let i = 0; i < count; i++) {
     const directory = blobDirectory(unpackDigest(shard.digests, i * PACKED));
     const data = `${directory}/${DATA}`;
-    const names = reader.try(directory, (absolute) => reader.fs.names(absolute));
-    if (names === undefined) continue;
-    let others = 0;
-    for (const name of names) {
-      if (name !== DATA && !isTemporary(reader, directory, name, facts.temporaries)) others++;
-    }
-    facts.empty[i] = others === 0 && !names.includes(DATA) ? 1 : 0;
-    if (!names.includes(DATA)) {
-      facts.sizes[i] = NO_DATA;
-      continue;
-    }
     const stat = reader.try(data, (absolute) => reader.fs.quickStat(absolute));
+    if (shard.listAll || stat === undefined) {
+      const names = reader.try(directory, (absolute) => reader.fs.names(absolute));
+      if (names === undefined) continue;
+      let others = 0;
+      for (const name of names) {
+        if (name !== DATA && !isTemporary(reader, directory, name, facts.temporaries)) others++;
+      }
+      if (!names.includes(DATA)) {
+        facts.empty[i] = others === 0 ? 1 : 0;
+        facts.sizes[i] = NO_DATA;
+        continue;
+      }
+    }
     if (stat === undefined) continue;
     facts.sizes[i] = stat.isFile ? stat.size : ODD_DATA;
     facts.mtimes[i] = stat.mtimeMs;

@@ -1,47 +1,31 @@
 import { errnoOf } from '../fs/errors.js';
-import type { BytePath, QuickStat, ReadFs } from '../fs/read-fs.js';
-import { algorithmOf, digestOf } from '../registry/digest.js';
+import type { BytePath, ReadFs } from '../fs/read-fs.js';
+import { digestOf, hexOf, PACKED, unpackDigest } from '../registry/digest.js';
 import type { Digest } from '../registry/digest.js';
 import type { Finding } from '../registry/finding.js';
-import {
-  isTemporaryName,
-  LAYERS,
-  LINK,
-  MANIFESTS,
-  repositoryDirectory,
-  UPLOADS,
-} from '../registry/layout.js';
-import { LINK_BUFFER, parseLink } from '../registry/link.js';
+import { LAYERS, LINK, MANIFESTS, repositoryDirectory, UPLOADS } from '../registry/layout.js';
+import { LINK_BUFFER } from '../registry/link.js';
+import type { TagsOfRepository } from './detail-shard.js';
 import type { FoundFile } from './facts.js';
+import {
+  EVERYTHING,
+  isSound,
+  latin1,
+  lookAtLink,
+  names,
+  quickStat,
+  takeLink,
+} from './link-look.js';
+import type { CloseLook, LinkFault, Look, Where } from './link-look.js';
 import { OwnershipCounts } from './ownership.js';
 import type { OwnershipCount } from './ownership.js';
 import { ShardReader } from './shard.js';
 import type { ShardContext } from './shard.js';
 
-/** Repositories whose links are all to be read. */
-export interface LinkShard extends ShardContext {
-  readonly repositories: readonly BytePath[];
-}
-
-export type LinkPlace = 'revision' | 'layer' | 'tag' | 'tag-index';
-
-/** A link that is not as the registry writes it. */
-export interface LinkFault {
-  /** Which of the shard's repositories. */
-  readonly repository: BytePath;
-  readonly place: LinkPlace;
-  readonly tag: string | undefined;
-  /** What its directory is named after; undefined for a tag's `current`. */
-  readonly name: Digest | undefined;
-  /** The directory that the link is in. */
-  readonly directory: BytePath;
-  readonly state: 'empty' | 'short' | 'garbled' | 'padded' | 'missing' | 'no-file' | 'mismatched';
-  /** The digest that it holds, where it holds one. */
-  readonly content: Digest | undefined;
-  /** What it holds, base64; undefined where nothing can be read, or more than a link can be. */
-  readonly bytes: string | undefined;
-  /** Milliseconds since 1970; NaN where there is none. */
-  readonly mtimeMs: number;
+/** Repositories whose links are all to be looked at. */
+export interface LinkShard extends ShardContext, CloseLook {
+  /** With the tags whose links the scan found in order, and the digests that they are on. */
+  readonly repositories: readonly TagsOfRepository[];
 }
 
 export interface UploadFault {
@@ -69,37 +53,33 @@ export interface LinkFacts {
   readonly findings: readonly Finding[];
 }
 
-/** The repository in hand, and what is put into it. */
-interface Look {
-  readonly reader: ShardReader;
-  readonly repository: BytePath;
-  readonly faults: LinkFault[];
+/** The repository in hand, what the scan knows of it, and what is put into it. */
+interface RepositoryLook extends Look {
+  /** What tags are on whose links are in order. */
+  readonly known: ReadonlyMap<string, Digest>;
   readonly unnoted: { repository: BytePath; tag: string; digest: Digest }[];
-  readonly bareLayers: { repository: BytePath; digest: Digest }[];
   readonly uploads: UploadFault[];
-  readonly temporaries: FoundFile[];
-  readonly ownership: OwnershipCounts;
-  readonly buffer: Uint8Array;
 }
 
-/** Reads every link of some repositories, and looks at what else is there. Healthy ones say nothing. */
+/** Looks at every link of some repositories, and at what else is there. Healthy ones say nothing. */
 export function readLinks(fs: ReadFs, shard: LinkShard): LinkFacts {
   const reader = new ShardReader(fs, shard);
   const shared = {
     reader,
+    sinceMs: shard.sinceMs,
     faults: [] as LinkFault[],
     unnoted: [],
     bareLayers: [],
     uploads: [] as UploadFault[],
     temporaries: [] as FoundFile[],
     ownership: new OwnershipCounts(),
+    newest: { ms: 0 },
     buffer: new Uint8Array(LINK_BUFFER),
   };
-  let newestMs = 0;
-  for (const repository of shard.repositories) {
-    newestMs = Math.max(newestMs, lookAt({ ...shared, repository }));
+  for (const tags of shard.repositories) {
+    lookAt({ ...shared, repository: tags.repository, known: digestsByTag(tags) });
   }
-  const { faults, unnoted, bareLayers, uploads, temporaries, ownership } = shared;
+  const { faults, unnoted, bareLayers, uploads, temporaries, ownership, newest } = shared;
   return {
     faults,
     unnoted,
@@ -107,49 +87,30 @@ export function readLinks(fs: ReadFs, shard: LinkShard): LinkFacts {
     uploads,
     temporaries,
     ownership: ownership.list(),
-    newestMs,
+    newestMs: newest.ms,
     findings: reader.findings,
   };
 }
 
-/** Returns the time of the newest link. */
-function lookAt(look: Look): number {
+function digestsByTag({ tags, digests }: TagsOfRepository): Map<string, Digest> {
+  return new Map(tags.map((tag, i) => [tag, unpackDigest(digests, i * PACKED)]));
+}
+
+function lookAt(look: RepositoryLook): void {
   const directory = repositoryDirectory(look.repository);
   own(look, directory);
-  let newestMs = 0;
-  const take = (timeMs: number): void => {
-    if (timeMs > newestMs) newestMs = timeMs;
-  };
   const manifests = `${directory}/${MANIFESTS}`;
   for (const name of names(look, manifests)) {
-    if (name === 'tags') lookAtTags(look, `${manifests}/tags`, take);
-    else if (name === 'revisions') {
-      lookAtLinks(look, { place: 'revision', tag: undefined }, `${manifests}/revisions`, take);
-    } else {
-      look.reader.note(
-        'stray',
-        'notice',
-        `${manifests}/${name}`,
-        'not of the registry; left alone',
-      );
-    }
+    const path = `${manifests}/${name}`;
+    if (name === 'tags') lookAtTags(look, path);
+    else if (name === 'revisions') lookAtLinks(look, { place: 'revision', tag: undefined }, path);
+    else look.reader.note('stray', 'notice', path, 'not of the registry; left alone');
   }
   const layers = `${directory}/${LAYERS}`;
-  lookAtLinks(look, { place: 'layer', tag: undefined }, layers, take);
+  lookAtLinks(look, { place: 'layer', tag: undefined }, layers);
   own(look, layers);
   own(look, manifests);
   lookAtUploads(look, `${directory}/${UPLOADS}`);
-  return newestMs;
-}
-
-function names(look: Look, path: BytePath): string[] {
-  const { reader } = look;
-  try {
-    return reader.fs.names(`${reader.base}/${path}`);
-  } catch {
-    // Not there, or not to be read: the scan before has said which of them it is.
-    return [];
-  }
 }
 
 function own(look: Look, path: BytePath): void {
@@ -159,159 +120,90 @@ function own(look: Look, path: BytePath): void {
   }
 }
 
-function quickStat({ reader }: Look, path: BytePath): QuickStat | undefined {
-  return reader.try(path, (absolute) => reader.fs.quickStat(absolute));
-}
-
-type Where = Pick<LinkFault, 'place' | 'tag'>;
-
-/** Returns the digests that directories are named after. */
 function lookAtLinks(
   look: Look,
   where: Where,
   path: BytePath,
-  take: (timeMs: number) => void,
-): Set<Digest> {
-  const found = new Set<Digest>();
-  for (const algorithm of names(look, path)) {
-    const below = `${path}/${algorithm}`;
-    for (const hex of names(look, below)) {
-      const name = digestOf(algorithm, hex);
-      // Strays were listed by the scan.
-      if (name === undefined) continue;
-      found.add(name);
-      lookAtLink(look, { ...where, name, directory: `${below}/${hex}` }, take);
-    }
-  }
-  return found;
+  wanted: (name: Digest) => boolean = () => true,
+): void {
+  for (const algorithm of names(look, path)) lookAtDigests(look, where, path, algorithm, wanted);
 }
 
-function lookAtLink(
+/** Looks at the links of one algorithm whose directories have names that are `wanted`. */
+function lookAtDigests(
   look: Look,
-  where: Where & Pick<LinkFault, 'name' | 'directory'>,
-  take: (timeMs: number) => void,
-): Digest | undefined {
-  const inside = names(look, where.directory);
-  const path = `${where.directory}/${LINK}`;
-  for (const name of inside) if (name !== LINK) lookAtOther(look, where, name);
-  if (!inside.includes(LINK)) {
-    // A directory without its link is what a deletion leaves, except for a tag's own.
-    if (where.place === 'tag') fault(look, where, 'missing', Number.NaN);
-    if (where.place === 'layer' && where.name !== undefined) {
-      look.bareLayers.push({ repository: look.repository, digest: where.name });
-    }
-    return undefined;
-  }
-  const stat = quickStat(look, path);
-  if (stat === undefined) return undefined;
-  if (!stat.isFile) {
-    fault(look, where, 'no-file', stat.mtimeMs);
-    return undefined;
-  }
-  look.ownership.add('link', path, stat);
-  take(stat.mtimeMs);
-  return readLink(look, where, path, stat.mtimeMs);
-}
-
-function readLink(
-  look: Look,
-  where: Where & Pick<LinkFault, 'name' | 'directory'>,
+  where: Where,
   path: BytePath,
-  mtimeMs: number,
-): Digest | undefined {
-  const { reader, buffer } = look;
-  const length = reader.try(path, (absolute) => reader.fs.read(absolute, buffer));
-  if (length === undefined) return undefined;
-  const bytes = buffer.subarray(0, length);
-  const content = parseLink(bytes);
-  const digest = 'digest' in content ? content.digest : undefined;
-  if (content.state === 'good') {
-    if (where.name === undefined || agrees(where, content.digest)) return content.digest;
-    fault(look, where, 'mismatched', mtimeMs, bytes, digest);
-    return undefined;
-  }
-  const isShort =
-    content.state === 'garbled' && /^sha(?:2|25|256(?::[0-9a-f]{0,63})?)?$/.test(latin1(bytes));
-  fault(look, where, isShort ? 'short' : content.state, mtimeMs, bytes, digest);
-  return undefined;
-}
-
-/** What was pushed under another algorithm is stored as sha256, and its link says as what. */
-function agrees({ name, place }: Pick<LinkFault, 'name' | 'place'>, content: Digest): boolean {
-  if (name === content) return true;
-  const isAlias = name !== undefined && algorithmOf(name) !== 'sha256';
-  return isAlias && place !== 'tag' && algorithmOf(content) === 'sha256';
-}
-
-function latin1(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1');
-}
-
-function fault(
-  look: Look,
-  where: Where & Pick<LinkFault, 'name' | 'directory'>,
-  state: LinkFault['state'],
-  mtimeMs: number,
-  bytes?: Uint8Array,
-  content?: Digest,
+  algorithm: string,
+  wanted: (name: Digest) => boolean,
 ): void {
-  const whole = bytes !== undefined && bytes.length < LINK_BUFFER;
-  look.faults.push({
-    repository: look.repository,
-    ...where,
-    state,
-    content,
-    bytes: whole ? Buffer.from(latin1(bytes), 'latin1').toString('base64') : undefined,
-    mtimeMs,
-  });
-}
-
-/** What stands beside a link, or in its place. */
-function lookAtOther(
-  look: Look,
-  where: Pick<LinkFault, 'place' | 'directory'>,
-  name: string,
-): void {
-  const { reader } = look;
-  const path = `${where.directory}/${name}`;
-  // Registries of 2.0 to 2.3 kept a manifest's signatures here.
-  if (where.place === 'revision' && name === 'signatures') return;
-  const stat = isTemporaryName(name)
-    ? reader.try(path, (absolute) => reader.fs.stat(absolute))
-    : undefined;
-  if (stat?.kind === 'file') {
-    const { size: bytes, allocated, mtimeMs } = stat;
-    look.temporaries.push({ path, bytes, allocated, mtimeMs });
-    return;
+  const below = `${path}/${algorithm}`;
+  for (const hex of names(look, below)) {
+    const name = digestOf(algorithm, hex);
+    // Strays were listed by the scan.
+    if (name === undefined || !wanted(name)) continue;
+    lookAtLink(look, { ...where, name, directory: `${below}/${hex}` });
   }
-  reader.note('stray', 'notice', path, 'not of the registry; left alone', {
-    repository: look.repository,
-  });
 }
 
-function lookAtTags(look: Look, path: BytePath, take: (timeMs: number) => void): void {
+function lookAtTags(look: RepositoryLook, path: BytePath): void {
   own(look, path);
   for (const tag of names(look, path)) {
     const directory = `${path}/${tag}`;
     const stat = quickStat(look, directory);
     if (stat === undefined || stat.isFile || stat.isSymlink) continue;
     look.ownership.add('directory', directory, stat);
-    for (const name of names(look, directory)) {
-      if (name === 'current' || name === 'index') continue;
-      const about = { repository: look.repository, tag };
-      const stray = `${directory}/${name}`;
-      look.reader.note('stray', 'notice', stray, 'not of the registry; left alone', about);
-    }
-    const where = { place: 'tag', tag, name: undefined } as const;
-    const current = lookAtLink(look, { ...where, directory: `${directory}/current` }, take);
-    const entries = lookAtLinks(look, { place: 'tag-index', tag }, `${directory}/index`, take);
-    if (current !== undefined && !entries.has(current)) {
-      look.unnoted.push({ repository: look.repository, tag, digest: current });
-    }
+    const known = look.sinceMs > EVERYTHING ? look.known.get(tag) : undefined;
+    const isPlain = stat.subdirectories === 2;
+    if (known !== undefined && isPlain && takeSoundTag(look, tag, directory, known)) continue;
+    lookIntoTag(look, tag, directory, known);
   }
 }
 
-function lookAtUploads(look: Look, path: BytePath): void {
+/**
+ * Whether a tag has its link, and a history that has that digest in it, told by inodes instead of
+ * three listings. Of a directory the link count tells how many subdirectories it has; where the
+ * file system does not count, the answer is no. Only a history of several digests is listed.
+ */
+function takeSoundTag(look: Look, tag: string, directory: BytePath, digest: Digest): boolean {
+  const index = `${directory}/index`;
+  if (quickStat(look, index)?.subdirectories !== 1) return false;
+  const algorithm = `${index}/sha256`;
+  const current = `${directory}/current/${LINK}`;
+  const entry = `${algorithm}/${hexOf(digest)}/${LINK}`;
+  const currentStat = quickStat(look, current);
+  const entryStat = quickStat(look, entry);
+  if (!isSound(look, currentStat) || !isSound(look, entryStat)) return false;
+  takeLink(look, current, currentStat);
+  takeLink(look, entry, entryStat);
+  if (quickStat(look, algorithm)?.subdirectories === 1) return true;
+  lookAtDigests(look, { place: 'tag-index', tag }, index, 'sha256', (name) => name !== digest);
+  return true;
+}
+
+function lookIntoTag(
+  look: RepositoryLook,
+  tag: string,
+  directory: BytePath,
+  known: Digest | undefined,
+): void {
+  const { repository, reader } = look;
+  for (const name of names(look, directory)) {
+    if (name === 'current' || name === 'index') continue;
+    const stray = `${directory}/${name}`;
+    reader.note('stray', 'notice', stray, 'not of the registry; left alone', { repository, tag });
+  }
+  const where = { place: 'tag', tag, name: undefined, directory: `${directory}/current` } as const;
+  const current = lookAtLink(look, where, known);
+  let isNoted = false;
+  lookAtLinks(look, { place: 'tag-index', tag }, `${directory}/index`, (name) => {
+    isNoted ||= name === current;
+    return true;
+  });
+  if (current !== undefined && !isNoted) look.unnoted.push({ repository, tag, digest: current });
+}
+
+function lookAtUploads(look: RepositoryLook, path: BytePath): void {
   own(look, path);
   for (const id of names(look, path)) {
     const why = whyBroken(look, `${path}/${id}`);

@@ -3,15 +3,15 @@ import { AppError } from '../fs/errors.js';
 import type { ReadFs } from '../fs/read-fs.js';
 import { runTask } from './handlers.js';
 import type { TaskName, Tasks } from './handlers.js';
+import { startPool } from './pool.js';
+import type { Pool, PoolOptions } from './pool.js';
 
-export interface RunnerOptions {
+export interface RunnerOptions extends PoolOptions {
   readonly fs: ReadFs;
   /** Workers; 0 runs every shard inline. */
   readonly threads: number;
   /** Workers at most, when those there are wait for the disk; by default no more. */
   readonly deepest?: number;
-  /** The compiled worker: `worker.js` beside this file. */
-  readonly workerFile?: URL;
   readonly signal?: AbortSignal;
   /** Milliseconds of inline work before workers are thought of; 0 starts them at once. */
   readonly inlineBudgetMs?: number;
@@ -20,12 +20,6 @@ export interface RunnerOptions {
 const INLINE_BUDGET_MS = 60;
 /** What a pool takes to start, on an idle machine. */
 const POOL_MS = 70;
-
-/**
- * The young generation of each worker, megabytes. A shard's garbage dies young whatever its size,
- * and what V8 would let it grow to (48) is memory that the whole run holds.
- */
-const YOUNG_MB = 4;
 
 /** Runs shards, inline while the store seems small and then in a pool of workers. */
 export class Runner {
@@ -42,14 +36,20 @@ export class Runner {
   }
 
   /**
-   * Starts the workers now, for a run that is known to be long. Shards go on inline as if they
-   * were not there yet, but for those that read whole blobs.
+   * Starts the workers now, for a run that may be long: they load while this thread does. Shards
+   * go on inline as if they were not there yet.
    */
   warm(): void {
     if (this.#options.threads === 0 || this.#pool !== undefined) return;
     this.#pool = startPool(this.#options);
     // Whoever runs a shard next is told.
     this.#pool.catch(() => undefined);
+  }
+
+  /** From now on everything is run by the workers. */
+  engage(): void {
+    this.warm();
+    this.#pooled = this.#pool !== undefined;
   }
 
   /** The facts of every shard, in the order of the shards. */
@@ -59,7 +59,6 @@ export class Runner {
   ): AsyncGenerator<Tasks[K]['facts']> {
     let next = 0;
     let spentHere = 0;
-    if (task === 'hash' && this.#pool !== undefined) this.#pooled = true;
     while (next < shards.length && this.#runsInline(next, shards.length - next, spentHere)) {
       this.#throwIfStopped();
       const started = performance.now();
@@ -81,7 +80,7 @@ export class Runner {
     }
   }
 
-  /** Ends the workers. Reading may be cut off anywhere. */
+  /** Ends the workers, those that still load once they have. Reading may be cut off anywhere. */
   async close(): Promise<void> {
     const pool = await this.#pool;
     this.#pool = undefined;
@@ -124,25 +123,4 @@ export class Runner {
 
 function stopped(): AppError {
   return new AppError('stopped', 'stopped; nothing was changed');
-}
-
-interface Pool {
-  run(job: { task: TaskName; shard: Tasks[TaskName]['shard'] }): Promise<unknown>;
-  destroy(): Promise<void>;
-}
-
-async function startPool(options: RunnerOptions): Promise<Pool> {
-  const { Piscina } = await import('piscina');
-  const file = options.workerFile ?? new URL('./worker.js', import.meta.url);
-  const pool = new Piscina({
-    filename: file.href,
-    minThreads: options.threads,
-    // It starts one more whenever all are at work, and `Depth` says how many may be.
-    maxThreads: Math.max(options.threads, options.deepest ?? 0),
-    recordTiming: false,
-    resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
-  });
-  // A task that ends just as the pool is destroyed emits `error`; its own promise tells all.
-  pool.on('error', () => undefined);
-  return pool;
 }

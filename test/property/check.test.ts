@@ -1,4 +1,5 @@
 /** Random stores: nothing is found in healthy ones, each injury is named, and what a mend is said to mend is mended. */
+import { execFileSync } from 'node:child_process';
 import nodeFs from 'node:fs';
 import { join } from 'node:path';
 import { memfs } from 'memfs';
@@ -57,6 +58,8 @@ describe('a check of healthy stores', () => {
       expect(damageIn(report), `seed ${seed}`).toEqual([]);
       expect(report.shopping).toEqual([]);
       expect(report.hash?.remaining).toBe(0);
+      const quick = await check(fs, '/r', { newest: 0, now: NOW.getTime() });
+      expect(namesOf(quick.findings.filter(({ code }) => !USUAL.has(code)))).toEqual([]);
       findings += report.findings.length;
     }
     console.log(`${HEALTHY_STORES} healthy stores: no damage; ${findings} harmless notices`);
@@ -99,6 +102,43 @@ describe('each injury', () => {
       expect(named).toBeGreaterThan(0);
     },
   );
+});
+
+describe('a look at inodes alone', () => {
+  const OLD = '2026-01-01T00:00:00Z';
+  /** What stands beside a link or data that is in order, and links of the right size. */
+  const CLOSE = new Set(['temporary-file', 'stray', 'garbled-link', 'mismatched-link']);
+
+  test('finds what a close one finds, but for what no inode shows', async () => {
+    const missed = new Map<string, number>();
+    for (let seed = 200; seed < 260; seed++) {
+      const root = join(folder, `inodes-${seed}`);
+      generateStore(nodeFs, root, shapeOf(seed, FEATURES));
+      damageStore(nodeFs, root, createPrng(seed), { real: true, count: 4 });
+      makeOld(root);
+      const close = await check(nodeFs, root);
+      const quick = await check(nodeFs, root, { newest: 0 });
+      const found = new Set(quick.findings.map((finding) => JSON.stringify(finding)));
+      const rest = close.findings.filter((finding) => !found.delete(JSON.stringify(finding)));
+      expect([...found], `seed ${seed}`).toEqual([]);
+      for (const { code, path } of rest) {
+        missed.set(code, (missed.get(code) ?? 0) + 1);
+        expect(CLOSE, `${code} ${path} of seed ${seed}`).toContain(code);
+        if (!code.endsWith('-link')) continue;
+        const { size } = nodeFs.statSync(join(root, 'docker/registry/v2', path));
+        expect(size, `${path} of seed ${seed}`).toBe(71);
+      }
+      nodeFs.rmSync(root, { recursive: true });
+    }
+    console.log(`in a close look alone: ${JSON.stringify([...missed])}`);
+    expect(missed.size).toBeGreaterThan(1);
+  });
+
+  /** So that nothing is the newest. */
+  function makeOld(root: string): void {
+    // Names need not be UTF-8.
+    execFileSync('find', [root, '-exec', 'touch', '-h', '-d', OLD, '{}', '+']);
+  }
 });
 
 /** Sweeps the plan that mends: what was mendable is gone, and nothing new is broken. */

@@ -15,7 +15,9 @@ import type { FsLike } from './store.ts';
 import { asNodeFs } from './survey.ts';
 
 export interface CheckTestOptions {
-  /** Reads every blob. */
+  /** How many links are read; all by default. */
+  readonly newest?: number;
+  /** Reads every link and blob. */
   readonly hash?: boolean | Partial<HashOptions>;
   readonly now?: number;
 }
@@ -23,7 +25,7 @@ export interface CheckTestOptions {
 export async function check(
   fs: FsLike,
   root: string,
-  { hash = false, now = Date.now() }: CheckTestOptions = {},
+  { newest = Infinity, hash = false, now = Date.now() }: CheckTestOptions = {},
 ): Promise<CheckReport> {
   const read = makeReadFs(fs === nodeFs ? nodeFs : asNodeFs(fs));
   const found = await openRoot(read, root, { env: {}, allowMounts: [] });
@@ -48,6 +50,7 @@ export async function check(
     scan,
     root: found,
     nowMs: now,
+    newest,
     hash: hash === false ? undefined : all,
   });
 }

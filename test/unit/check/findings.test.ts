@@ -158,6 +158,65 @@ describe('links', () => {
   });
 });
 
+describe('links that are older than the newest', () => {
+  const OLD = new Date('2026-01-01T00:00:00Z');
+
+  /** Codes of what is found by inodes alone. */
+  async function byInodes(): Promise<string[]> {
+    store.ageEverything(OLD);
+    const report = await check(nodeFs, store.root, { newest: 0 });
+    expect(report.links).toBe(false);
+    return report.findings.map(({ code }) => code);
+  }
+
+  test.each(['revision', 'layer', 'history'])('a wrong size is found (%s)', async (place) => {
+    const link = {
+      revision: revisionLink('shop/web', web),
+      layer: store.layerLinkPath('shop/web', edge(web)),
+      history: `${store.tagPath('shop/web', '1')}/index/${digestPath(web.digest)}/link`,
+    }[place] as string;
+    expect(await byInodes()).toEqual([]);
+    write(link, '');
+    expect(await byInodes()).toEqual(['empty-link']);
+    write(link, 'sha256:0123');
+    expect(await byInodes()).toEqual(['short-link']);
+    remove(link);
+    nodeFs.mkdirSync(at(link));
+    expect(await byInodes()).toEqual(['garbled-link']);
+  });
+
+  test('wrong bytes of the right size are found where they were written last', async () => {
+    write(revisionLink('shop/web', web), digestOf('another'));
+    expect(await byInodes()).toEqual([]);
+    expect((await look()).findings.map(({ code }) => code)).toEqual(['mismatched-link']);
+    write(revisionLink('shop/web', web), digestOf('another'));
+    const { findings } = await check(nodeFs, store.root, { newest: 1 });
+    expect(findings.map(({ code }) => code)).toEqual(['mismatched-link']);
+  });
+
+  test('whatever a tag is on is held against its history', async () => {
+    image(store, 'shop/web', '1');
+    expect(await byInodes()).toEqual([]);
+    remove(`${store.tagPath('shop/web', '1')}/index/${digestPath(web.digest)}/link`);
+    expect(await byInodes()).toEqual([]);
+    write(`${store.tagPath('shop/web', '1')}/index/${digestPath(web.digest)}/link`, '');
+    expect(await byInodes()).toEqual(['empty-link']);
+    remove(`${store.tagPath('shop/web', '1')}/index/sha256`);
+    expect(await byInodes()).toEqual(['missing-history']);
+  });
+
+  test('what stands where a link is missing is found, and beside one only in a close look', async () => {
+    const id = '11111111-2222-4333-8444-555555555555';
+    store.temp(`${revisionLink('shop/web', web)}.${id}.tmp`);
+    store.temp(`${store.blobPath(edge(web))}.${id}.tmp`);
+    expect(await byInodes()).toEqual([]);
+    const { findings } = await look();
+    expect(findings.map(({ code }) => code)).toEqual(['temporary-file', 'temporary-file']);
+    remove(revisionLink('shop/web', web));
+    expect(await byInodes()).toEqual(['unlinked-tag', 'temporary-file']);
+  });
+});
+
 describe('what is there and not linked', () => {
   test("a tag's manifest", async () => {
     remove(revisionLink('shop/web', web));
