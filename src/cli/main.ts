@@ -2,6 +2,7 @@ import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 
 import { AppError } from '../fs/errors.js';
 import { escapeText } from '../report/escape.js';
 import { addExamples } from './examples.js';
+import { GRACE, UPLOADS_AGE } from './defaults.js';
 import { EXIT, EXIT_OF, exitHelp } from './exit.js';
 import type { ExportFlags } from './export-command.js';
 import type { SystemdFlags } from './generate-command.js';
@@ -76,8 +77,8 @@ function addPlan(program: Command, state: { code: number }): void {
     .option('--is-cache', 'with --evict-to: it is a cache, though nothing on the disk says so')
     .option('--what-if', 'show what --keep-last and --older-than would free, value by value')
     .option('--print-policy', 'print the policy that the flags make, and end')
-    .option('--grace <duration>', 'keep interrupted pushes and untagged manifests this long', '1h')
-    .option('--uploads-older-than <duration>', 'drop unfinished uploads of this age', '168h')
+    .option('--grace <duration>', 'keep interrupted pushes and untagged manifests this long', GRACE)
+    .option('--uploads-older-than <duration>', 'drop unfinished uploads of this age', UPLOADS_AGE)
     .option('-o, --output <file>', 'write the plan; - for standard output, the report to stderr')
     .option('--csv <file>', 'write a row a tag: what becomes of it, and why; - for stdout')
     .option('--html <file>', 'write a page to look at and to approve by; - for stdout')
@@ -159,7 +160,7 @@ function addAnalyze(program: Command, state: { code: number }): void {
     .option('--all', 'every row of every table')
     .option('--csv <file>', 'write a row a repository or namespace; - for stdout')
     .option('--html <file>', 'write a page to look at; - for stdout')
-    .option('--grace <duration>', 'count younger untagged manifests as in use', '1h')
+    .option('--grace <duration>', 'count younger untagged manifests as in use', GRACE)
     .option('--now <time>', 'reckon ages from this time instead of the clock')
     .option('--write-off <path>', 'give up an unreadable path', collect, [])
     .option('--allow-mount <path>', 'a mount below the store that belongs to it', collect, []);
@@ -179,8 +180,12 @@ function addWhy(program: Command, state: { code: number }): void {
     .option('--policy <file>', 'under this policy: what holds it then, and by which rules')
     .option('-m, --untagged', 'as if untagged manifests went')
     .addOption(list('--access-log <pattern>', 'logs that tell of pulls: access.log*'))
-    .option('--grace <duration>', 'keep interrupted pushes and untagged manifests this long', '1h')
-    .option('--uploads-older-than <duration>', 'when an unfinished upload is abandoned', '168h')
+    .option('--grace <duration>', 'keep interrupted pushes and untagged manifests this long', GRACE)
+    .option(
+      '--uploads-older-than <duration>',
+      'when an unfinished upload is abandoned',
+      UPLOADS_AGE,
+    )
     .option('--now <time>', 'reckon ages from this time instead of the clock')
     .option('--write-off <path>', 'give up an unreadable path', collect, [])
     .option('--allow-mount <path>', 'a mount below the store that belongs to it', collect, [])
@@ -223,7 +228,7 @@ function addPolicy(program: Command, state: { code: number }): void {
     .argument('<file>', 'the policy')
     .argument('<root>', 'rootdirectory, docker/registry/v2 or config.yml')
     .argument('<repository[:tag]>', 'what to explain')
-    .option('--grace <duration>', 'keep untagged manifests this long', '1h')
+    .option('--grace <duration>', 'keep untagged manifests this long', GRACE)
     .option('--now <time>', 'reckon ages from this time instead of the clock')
     .addOption(list('--access-log <pattern>', 'logs that tell of pulls: access.log*'))
     .addOption(allowOption())

@@ -185,7 +185,7 @@ describe('flags', () => {
     const text = mustSucceed(
       await regsweep(['plan', root, '--tag', '*', '--older-than', '60d', ...AT_NOW]),
     ).stdout;
-    expect(text).toContain("--older-than 60d --tag '*' -o plan.ndjson");
+    expect(text).toContain(`--older-than 60d --tag '*' --now ${NOW.toISOString()} -o plan.ndjson`);
   });
 });
 
@@ -254,4 +254,18 @@ describe('policy import', () => {
     );
     mustSucceed(await regsweep(['policy', 'check', write('imported.yaml', imported.stdout)]));
   });
+});
+
+test('the command that a report ends with makes the plan that it reports', async () => {
+  const typed = ['-m', '--keep-last', '1', '--protect', 'latest', '--grace', '0'];
+  const flags = [...typed, '--uploads-older-than', '24h', ...AT_NOW.slice(0, 2)];
+  const { stdout } = mustSucceed(
+    await regsweep(['plan', root, ...flags, '--no-progress', '--registry-stopped']),
+  );
+  const [, words = ''] = /^ {2}regsweep plan (.*) -o plan\.ndjson &&/m.exec(stdout) ?? [];
+  const said = await plan(words.split(' ')[0] ?? '', words.split(' ').slice(1));
+  const meant = await plan(root, flags);
+  expect(tagsOf(meant.lines).sort()).toEqual(['1.0', '1.1']);
+  expect(said.lines.slice(1, -1)).toEqual(meant.lines.slice(1, -1));
+  expect(said.lines[0]).toMatchObject({ options: meant.lines[0]?.options });
 });

@@ -61,6 +61,8 @@ export interface PlanLine {
   readonly digest?: string;
   readonly bytes?: number;
   readonly reason?: string;
+  /** Of the header. */
+  readonly options?: unknown;
 }
 
 export interface Planned {
