@@ -71,6 +71,7 @@ export function isSafe({ index, numbers }: CheckFacts, repository: string, tag?:
   );
 }
 
+/** Whether a repository links a manifest. */
 export function hasRevision(index: StoreIndex, repository: number, digest: number): boolean {
   return isLinked(index, findRevision(index, repository, digest));
 }

@@ -157,6 +157,7 @@ export function unlinkedProofs(unlinked: readonly Unlinked[]): number[] {
   return unlinked.map(({ digest }) => digest);
 }
 
+/** What is there and has no link in the repository that needs it. */
 export function unlinkedFindings(facts: CheckFacts, unlinked: readonly Unlinked[]): CheckFinding[] {
   return unlinked.flatMap((link) => {
     // A blob without data is missing, and told as such.

@@ -65,6 +65,10 @@ export async function runInSession(
   }
 }
 
+/**
+ * Opens a store for reading: finds it, listens for signals and chooses how to show progress.
+ * @throws AppError `usage` and `no-store`.
+ */
 export async function openSession(
   argument: string | undefined,
   flags: SessionFlags,

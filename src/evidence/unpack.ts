@@ -11,6 +11,7 @@ const MAGIC: readonly (readonly [Packing, readonly number[]])[] = [
   ['bzip2', [0x42, 0x5a, 0x68]],
 ];
 
+/** How a file is packed, by its first bytes. */
 export function packingOf(start: Uint8Array): Packing {
   for (const [packing, magic] of MAGIC) {
     if (magic.every((byte, i) => start[i] === byte)) return packing;

@@ -178,6 +178,7 @@ function toQuickStat(stat: Stats): QuickStat {
   };
 }
 
+/** What lstat tells, in the terms of the port. */
 export function toFileStat(stat: BigIntStats): FileStat {
   return {
     kind: kindOf(stat),

@@ -67,6 +67,7 @@ export interface VoteRecord extends Ballot {
   readonly unmet: (tag: number) => Reason | undefined;
 }
 
+/** A record for so many tags; `policy` is the name that reasons give. */
 export function makeVoteRecord(policy: string, tags: number): VoteRecord {
   const votes = Array.from({ length: tags }, (): { speaker: Speaker; mark: number }[] => []);
   const unmet: (Speaker | undefined)[] = Array.from({ length: tags });

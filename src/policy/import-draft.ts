@@ -1,4 +1,6 @@
 import { AppError } from '../fs/errors.js';
+import { isTree } from '../registry/tree.js';
+import type { Tree as Json } from '../registry/tree.js';
 import type { Comment } from './print.js';
 import type { TreeMap } from './tree.js';
 
@@ -16,20 +18,17 @@ export interface ImportOptions {
   readonly project?: string | undefined;
 }
 
-export type Json = Readonly<Record<string, unknown>>;
-
-export function isJson(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
+/** The objects of a list; none where it is no list. */
 export function jsonList(value: unknown): readonly Json[] {
-  return Array.isArray(value) ? value.filter(isJson) : [];
+  return Array.isArray(value) ? value.filter(isTree) : [];
 }
 
+/** The texts of a list; none where it is no list. */
 export function textList(value: unknown): string[] {
   return Array.isArray(value) ? value.filter((item) => typeof item === 'string') : [];
 }
 
+/** A text that says something. */
 export function textOf(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
@@ -94,6 +93,7 @@ export function anchored(source: string): string {
   return source === '.*' ? '**' : `re:${source}`;
 }
 
+/** The error of a document that is not what it looked like. */
 export function unreadable(what: string): AppError {
   return new AppError('usage', `cannot be imported: ${what}`);
 }

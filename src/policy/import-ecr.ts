@@ -1,6 +1,7 @@
+import { isTree } from '../registry/tree.js';
+import type { Tree as Json } from '../registry/tree.js';
 import {
   countOf,
-  isJson,
   jsonList,
   makeNamer,
   plain,
@@ -9,7 +10,7 @@ import {
   textOf,
   unreadable,
 } from './import-draft.js';
-import type { Draft, ImportOptions, Json } from './import-draft.js';
+import type { Draft, ImportOptions } from './import-draft.js';
 import type { Comment } from './print.js';
 import { prune } from './tree.js';
 import type { Tree, TreeMap } from './tree.js';
@@ -18,8 +19,8 @@ import type { Tree, TreeMap } from './tree.js';
 export function findEcr(document: Json): Json | undefined {
   const wrapped = document['lifecyclePolicyText'];
   const inner: unknown = typeof wrapped === 'string' ? safeJson(wrapped) : document;
-  if (!isJson(inner)) return undefined;
-  return jsonList(inner['rules']).some((rule) => isJson(rule['selection'])) ? inner : undefined;
+  if (!isTree(inner)) return undefined;
+  return jsonList(inner['rules']).some((rule) => isTree(rule['selection'])) ? inner : undefined;
 }
 
 function safeJson(text: string): unknown {
@@ -54,11 +55,11 @@ export function importEcr(document: Json, { repositories }: ImportOptions): Draf
     (a, b) => (countOf(a['rulePriority']) ?? 0) - (countOf(b['rulePriority']) ?? 0),
   );
   const read = sorted.flatMap((rule, i): EcrRule[] => {
-    const selection = isJson(rule['selection']) ? rule['selection'] : {};
+    const selection = isTree(rule['selection']) ? rule['selection'] : {};
     const status = textOf(selection['tagStatus']) ?? 'any';
     const priority = countOf(rule['rulePriority']) ?? i + 1;
     const name = nameOf(textOf(rule['description']) ?? `rule ${priority}`);
-    const action = isJson(rule['action']) ? textOf(rule['action']['type']) : 'expire';
+    const action = isTree(rule['action']) ? textOf(rule['action']['type']) : 'expire';
     if (action === 'expire' && selection['countType'] !== 'sinceImageTransitioned') {
       return [{ name, selection, status }];
     }

@@ -1,6 +1,8 @@
+import { isTree } from '../registry/tree.js';
+import type { Tree as Json } from '../registry/tree.js';
 import { formatDuration } from './duration.js';
-import { anchored, countOf, isJson, textOf, unreadable } from './import-draft.js';
-import type { Draft, ImportOptions, Json } from './import-draft.js';
+import { anchored, countOf, textOf, unreadable } from './import-draft.js';
+import type { Draft, ImportOptions } from './import-draft.js';
 import { gitlabDuration } from './import-durations.js';
 import type { Comment } from './print.js';
 import { prune } from './tree.js';
@@ -9,7 +11,7 @@ import { prune } from './tree.js';
 export function findGitlab(document: Json): Json | undefined {
   const inner =
     document['container_expiration_policy'] ?? document['container_expiration_policy_attributes'];
-  const found = isJson(inner) ? inner : document;
+  const found = isTree(inner) ? inner : document;
   const keys = ['name_regex', 'name_regex_delete', 'name_regex_keep', 'keep_n', 'older_than'];
   return keys.some((key) => key in found) ? found : undefined;
 }

@@ -1,5 +1,7 @@
-import { countOf, isJson, jsonList, makeNamer, plain, textOf, unreadable } from './import-draft.js';
-import type { Draft, ImportOptions, Json } from './import-draft.js';
+import { isTree } from '../registry/tree.js';
+import type { Tree as Json } from '../registry/tree.js';
+import { countOf, jsonList, makeNamer, plain, textOf, unreadable } from './import-draft.js';
+import type { Draft, ImportOptions } from './import-draft.js';
 import { compilePattern } from './pattern.js';
 import type { Comment } from './print.js';
 import type { Tree, TreeMap } from './tree.js';
@@ -121,8 +123,8 @@ function untaggedOf(rules: readonly HarborRule[]): Tree {
 }
 
 function readRule(rule: Json, name: string, project: string | undefined): HarborRule {
-  const params = isJson(rule['params']) ? rule['params'] : {};
-  const scopes = isJson(rule['scope_selectors']) ? rule['scope_selectors'] : {};
+  const params = isTree(rule['params']) ? rule['params'] : {};
+  const scopes = isTree(rule['scope_selectors']) ? rule['scope_selectors'] : {};
   const tagSelectors = jsonList(rule['tag_selectors']);
   const scope = readSelection(jsonList(scopes['repository']), name);
   const extras = tagSelectors.map((selector) => textOf(selector['extras']) ?? '').join();

@@ -1,8 +1,9 @@
+import { isTree } from '../registry/tree.js';
+import type { Tree as Json } from '../registry/tree.js';
 import { formatDuration } from './duration.js';
 import { goDuration } from './import-durations.js';
 import {
   countOf,
-  isJson,
   jsonList,
   makeNamer,
   reachable,
@@ -10,7 +11,7 @@ import {
   unanchored,
   unreadable,
 } from './import-draft.js';
-import type { Draft, Json } from './import-draft.js';
+import type { Draft } from './import-draft.js';
 import type { Comment } from './print.js';
 import { prune } from './tree.js';
 import type { TreeMap } from './tree.js';
@@ -20,8 +21,8 @@ const DELAY = '24h';
 
 /** zot's own `retention` object: in a whole configuration, below `storage`, or by itself. */
 export function findZot(document: Json): Json | undefined {
-  const storage = isJson(document['storage']) ? document['storage'] : document;
-  const retention = isJson(storage['retention']) ? storage['retention'] : storage;
+  const storage = isTree(document['storage']) ? document['storage'] : document;
+  const retention = isTree(storage['retention']) ? storage['retention'] : storage;
   const policies = jsonList(retention['policies']);
   const looksRight = policies.some((one) => 'keepTags' in one || 'repositories' in one);
   return looksRight ? retention : undefined;

@@ -1,7 +1,7 @@
 import { parseDocument } from 'yaml';
 import { AppError } from '../fs/errors.js';
+import { isTree } from '../registry/tree.js';
 import { findAcr, importAcr } from './import-acr.js';
-import { isJson } from './import-draft.js';
 import type { Draft, ImportOptions } from './import-draft.js';
 import { findEcr, importEcr } from './import-ecr.js';
 import { findGitlab, importGitlab } from './import-gitlab.js';
@@ -67,5 +67,5 @@ function readDocument(text: string): Record<string, unknown> {
   const [problem] = document.errors;
   if (problem !== undefined) throw new AppError('usage', problem.message.split('\n')[0] ?? '');
   const value: unknown = document.toJS({ maxAliasCount: 100 });
-  return isJson(value) ? value : {};
+  return isTree(value) ? value : {};
 }

@@ -33,6 +33,7 @@ type Slot = 'counted' | 'whole' | 'taken';
  */
 export type Scratch = (slot: Slot, size: number, fill: number) => Int32Array;
 
+/** Arrays of its own, to lend. */
 export function makeScratch(): Scratch {
   const arrays = new Map<Slot, Int32Array>();
   return (slot, size, fill) => {
@@ -45,6 +46,7 @@ export function makeScratch(): Scratch {
   };
 }
 
+/** A memory for one evaluation, empty. */
 export function makeMemo(): Memo {
   const numbers = new Map<string, number>();
   return {

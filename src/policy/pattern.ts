@@ -53,6 +53,7 @@ export function compilePatterns(
   };
 }
 
+/** Whether some pattern includes a name and none excludes it. */
 export function matchesSet(set: PatternSet, name: string): boolean {
   return matchesAny(set.include, name) && !matchesAny(set.exclude, name);
 }

@@ -11,6 +11,7 @@ export interface TimeBounds {
   readonly implausibleBefore: number;
 }
 
+/** Whether a time can be one of an image: known, not in the future, and not before there were any. */
 export function isBelievable(time: number | undefined, bounds: TimeBounds): time is number {
   return time !== undefined && time <= bounds.now && time >= bounds.implausibleBefore;
 }

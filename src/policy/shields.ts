@@ -25,6 +25,10 @@ export interface ShieldOptions {
   readonly found: (target: string) => void;
 }
 
+/**
+ * What a policy says by name about one repository.
+ * @throws AppError `usage` when a `digests-file` was not handed in.
+ */
 export function makeShields(
   policy: Policy,
   repository: RepositoryFacts,

@@ -23,6 +23,7 @@ export function parseTarget(text: string): Target {
   return { repository, tag, digest };
 }
 
+/** A target as `--drop` names it. */
 export function formatTarget({ repository, tag, digest }: Target): string {
   if (digest !== undefined) return `${repository}@${digest}`;
   return tag === undefined ? repository : `${repository}:${tag}`;

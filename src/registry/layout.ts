@@ -88,6 +88,7 @@ export const SKELETON: readonly string[] = [
 /** Names that the registry's drivers give to files that they are about to rename (3.1). */
 const TEMPORARY = /^(?:link|data|startedat)\.[0-9a-zA-Z-]{1,64}\.tmp$/;
 
+/** Whether a driver gives files this name before it renames them. */
 export function isTemporaryName(name: string): boolean {
   return TEMPORARY.test(name);
 }
@@ -95,6 +96,7 @@ export function isTemporaryName(name: string): boolean {
 /** An upload's identifier: a UUID as the registry writes it, in either case. */
 const UPLOAD_ID = /^[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$/;
 
+/** Whether a directory below `_uploads` is one of an upload. */
 export function isUploadId(name: string): boolean {
   return UPLOAD_ID.test(name);
 }
@@ -102,10 +104,12 @@ export function isUploadId(name: string): boolean {
 /** What an upload's directory may hold, relative to it. */
 const UPLOAD_FILE = /^(?:data|startedat|hashstates\/(?:sha256|sha384|sha512)\/\d{1,20})$/;
 
+/** Whether an upload has such a file, by its path in the upload. */
 export function isUploadFile(relative: string): boolean {
   return UPLOAD_FILE.test(relative);
 }
 
+/** Whether an upload has such a directory, by its path in the upload. */
 export function isUploadDirectory(relative: string): boolean {
   return /^hashstates(?:\/(?:sha256|sha384|sha512))?$/.test(relative);
 }

@@ -101,6 +101,7 @@ function dayOf(timeMs: number | undefined): number | undefined {
   return isTime ? Math.floor(timeMs / DAY_MS) : undefined;
 }
 
+/** The largest blobs, and who shares them. */
 export function largestTable(rows: readonly LargestRow[], index: StoreIndex): TableData {
   return {
     id: 'largest',
@@ -137,6 +138,7 @@ export function largestTable(rows: readonly LargestRow[], index: StoreIndex): Ta
   };
 }
 
+/** Every finding of the scan. */
 export function damageTable(findings: readonly Finding[]): TableData {
   return {
     id: 'damage',

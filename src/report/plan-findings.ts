@@ -105,6 +105,7 @@ function findingEntry(finding: Finding, affected: PlanSummary['affected']): Entr
   return { label: shortenHex(escapeName(first)), text: `${what} (${short}${and})` };
 }
 
+/** What the reader should know besides; no line when there is nothing. */
 export function noteLines(context: PlanContext, style: Style): string[] {
   if (context.warnings.length === 0) return [];
   return ['', `  ${style.warn('NOTE')}`, ...indented(context.warnings, context.width)];

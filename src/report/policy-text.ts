@@ -64,6 +64,7 @@ function indented(text: string, width: number): string[] {
   return wrap(text, width - 6).map((line) => `      ${line}`);
 }
 
+/** A row of `policy explain` as JSON; times in ISO 8601, null where nothing is known. */
 export function explainJson(row: TagRow): object {
   return {
     tag: row.tag ?? null,

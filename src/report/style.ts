@@ -27,6 +27,7 @@ export function wantsColor(
   return isTerminal === true && !refused;
 }
 
+/** The marks of the terminal, or none. */
 export function makeStyle(color: boolean): Style {
   const colors = pc.createColors(color);
   return {

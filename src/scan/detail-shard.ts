@@ -90,6 +90,7 @@ export interface TagHistory {
   readonly whole: boolean;
 }
 
+/** Looks at each of the things that are asked about, in the order of the questions. */
 export function readDetails(fs: ReadFs, shard: DetailShard): DetailFacts {
   const reader = new ShardReader(fs, shard);
   const count = shard.blobs.length / PACKED;

@@ -15,6 +15,7 @@ export interface JsonSource {
 const LIMIT = 4 * 1024 * 1024;
 const FIRST_READ = 64 * 1024;
 
+/** A source with a buffer that its readings share. */
 export function makeJsonSource(reader: ShardReader): JsonSource {
   return { reader, buffer: new Uint8Array(FIRST_READ) };
 }
@@ -51,6 +52,7 @@ export function parseTree(text: string): Tree | undefined {
   }
 }
 
+/** A value where it is an object. */
 export function treeOf(value: unknown): Tree | undefined {
   return isTree(value) ? value : undefined;
 }

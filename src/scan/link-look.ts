@@ -68,6 +68,7 @@ export function names({ reader }: Look, path: BytePath): string[] {
   }
 }
 
+/** A look at a path; undefined where nothing is there, or it cannot be looked at. */
 export function quickStat({ reader }: Look, path: BytePath): QuickStat | undefined {
   return reader.try(path, (absolute) => reader.fs.quickStat(absolute));
 }

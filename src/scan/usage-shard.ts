@@ -64,6 +64,7 @@ export function readUsage(fs: ReadFs, shard: UsageShard): UsageFacts {
   return meter.facts();
 }
 
+/** Nothing in any room. */
 export function emptyRooms(): Record<Room, Amount> {
   const none = (): Amount => ({ bytes: 0, allocated: 0 });
   return { metadata: none(), uploads: none(), temporaries: none(), other: none() };

@@ -82,6 +82,7 @@ export class Hand {
   }
 }
 
+/** A path cut at its last slash. */
 export function split(path: BytePath): [parent: BytePath, name: string] {
   const slash = path.lastIndexOf('/');
   return [path.slice(0, slash), path.slice(slash + 1)];

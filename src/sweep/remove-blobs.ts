@@ -110,6 +110,7 @@ export function prefixOf({ digest }: BlobAction): string {
   return directory.slice(0, directory.lastIndexOf('/'));
 }
 
+/** Whether the data is gone, with or without its directory. */
 export function isRemoved(state: number): boolean {
   return state === REMOVED.yes || state === REMOVED.left;
 }
