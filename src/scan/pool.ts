@@ -30,6 +30,8 @@ export async function startPool(options: PoolOptions): Promise<Pool> {
     minThreads: options.threads,
     // It starts one more whenever all are at work, and `Depth` says how many may be.
     maxThreads: Math.max(options.threads, options.deepest ?? 0),
+    // Else every worker beyond the least ends whenever it waits for its next shard, to be started anew.
+    idleTimeout: Infinity,
     recordTiming: false,
     resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
   });
