@@ -3,6 +3,7 @@ import { digestText, isLinked, NO_DIGEST } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
 import type { PlanDecisions } from '../policy/decisions.js';
 import { FOLLOWS, relationsOf } from '../policy/store-facts.js';
+import { parseBlobPath } from '../registry/layout.js';
 import { parseFallbackTag } from '../registry/reference.js';
 import { NOTHING, readDetails } from '../scan/scan.js';
 import type { ScanOptions } from '../scan/scan.js';
@@ -78,8 +79,7 @@ export async function meetGoal(
     isTag: Uint8Array.from(places, ({ tag }) => (tag ? 1 : 0)),
     item: Uint32Array.from(places, ({ item }) => item),
   };
-  const measured =
-    kind === 'free' ? await measure(scan, index, offered) : await measureAll(scan, index);
+  const measured = await (kind === 'free' ? measure : measureAll)(scan, index, offered, options);
   const { bytes, totalBytes } = measured;
   const alreadyBytes = kind === 'free' ? freedBytesOf(garbage) : sum(garbage.blobs.bytes);
   const goalBytes =
@@ -156,23 +156,41 @@ interface Measured {
   readonly totalBytes: number | undefined;
 }
 
-/** The sizes of what goes with all that is offered, as the disk has them; a hard link frees nothing. */
+/**
+ * What each blob frees when all goes that is offered, as the disk has it: nothing where another
+ * hard link keeps the data, or where an upload or the grace keeps the blob itself.
+ */
 async function measure(
   scan: ScanOptions,
   index: StoreIndex,
   offered: PlanDecisions,
+  options: GarbageOptions,
 ): Promise<Measured> {
+  const survey = surveyIndex(index, offered);
+  const { blobs, temporaries } = await collectGarbage(scan, survey, options);
   const bytes = index.bytes.map((known) => Math.max(0, known));
-  const { unreferenced } = surveyIndex(index, offered);
-  const details = await readDetails(scan, { ...NOTHING, blobs: index.digests.pack(unreferenced) });
-  unreferenced.forEach((digest, i) => {
-    bytes[digest] = details.blobShared[i] === 1 ? 0 : (details.blobBytes[i] as number);
+  for (const digest of survey.unreferenced) bytes[digest] = 0;
+  blobs.digest.forEach((digest, i) => {
+    bytes[digest] = blobs.shared[i] === 1 ? 0 : (blobs.bytes[i] as number);
   });
+  for (const { path, bytes: left } of temporaries) {
+    const digest = parseBlobPath(path);
+    const id = digest === undefined ? undefined : index.digests.find(digest);
+    if (id !== undefined) bytes[id] = (bytes[id] as number) + left;
+  }
   return { bytes, totalBytes: undefined };
 }
 
-/** The sizes of all blobs, hard links or not: what stays is to be no more than was asked for. */
-async function measureAll(scan: ScanOptions, index: StoreIndex): Promise<Measured> {
+/**
+ * The sizes of all blobs, hard links or not: what stays is to be no more than was asked for. What
+ * an upload or the grace keeps though all that is offered goes, no step makes go.
+ */
+async function measureAll(
+  scan: ScanOptions,
+  index: StoreIndex,
+  offered: PlanDecisions,
+  options: GarbageOptions,
+): Promise<Measured> {
   const present: number[] = [];
   for (let digest = 0; digest < index.digests.size; digest++) {
     if (index.present.has(digest)) present.push(digest);
@@ -181,5 +199,7 @@ async function measureAll(scan: ScanOptions, index: StoreIndex): Promise<Measure
   const { blobBytes } = await readDetails(scan, { ...NOTHING, blobs });
   const bytes = new Float64Array(index.digests.size);
   present.forEach((digest, i) => (bytes[digest] = blobBytes[i] as number));
+  const { graced } = await collectGarbage(scan, surveyIndex(index, offered), options);
+  for (const digest of graced.keys()) bytes[digest] = 0;
   return { bytes, totalBytes: sum(blobBytes) };
 }

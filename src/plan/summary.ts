@@ -2,6 +2,7 @@ import { layerNeedsOf } from '../graph/layer-needs.js';
 import { eachOf, isLinked, reverseOf } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
 import { parseDigest } from '../registry/digest.js';
+import { LINK } from '../registry/layout.js';
 import type { Finding } from '../registry/finding.js';
 import { REVISION } from '../scan/facts.js';
 import { removalsOf } from './action.js';
@@ -133,9 +134,10 @@ export function summarize(
   };
 }
 
-/** Apparent bytes of data that unlinking gives back. */
+/** Apparent bytes of data that unlinking gives back. Links are none, nor what was to be one. */
 export function freedBytesOf({ blobs, uploads, temporaries }: Garbage): number {
-  const others = [...uploads, ...temporaries].reduce((total, { bytes }) => total + bytes, 0);
+  const data = temporaries.filter(({ path }) => !path.includes(`/${LINK}.`));
+  const others = [...uploads, ...data].reduce((total, { bytes }) => total + bytes, 0);
   return freed(blobs.bytes, blobs.shared) + others;
 }
 

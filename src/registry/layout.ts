@@ -1,4 +1,4 @@
-import { algorithmOf, hexOf } from './digest.js';
+import { algorithmOf, digestOf, hexOf } from './digest.js';
 import type { Digest } from './digest.js';
 
 /**
@@ -36,6 +36,12 @@ export function blobData(digest: Digest): string {
 /** A repository's own directory. */
 export function repositoryDirectory(repository: string): string {
   return `${REPOSITORIES}/${repository}`;
+}
+
+/** The blob that a path leads into; undefined where it leads elsewhere. */
+export function parseBlobPath(path: string): Digest | undefined {
+  const [blobs, algorithm = '', , hex = '', file] = path.split('/');
+  return blobs === BLOBS && file !== undefined ? digestOf(algorithm, hex) : undefined;
 }
 
 /** Where a repository links a manifest. */
