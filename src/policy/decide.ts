@@ -42,7 +42,9 @@ export function decideByPolicy(
   for (const [name, digests] of options.digestFiles) digestFiles.set(name, idsOf(index, digests));
   const { nowMs: now, pulls, taglessToo } = options;
   const keyOf = (digest: string): DigestKey | undefined => findDigest(index, digest);
-  const given = { now, pulls, taglessToo, digestFiles, keyOf };
+  const textOf = (digest: DigestKey): string =>
+    typeof digest === 'number' ? digestText(index, digest) : digest;
+  const given = { now, pulls, taglessToo, digestFiles, keyOf, textOf };
   const evaluation = evaluate(policy, facts.repositories, given);
   const tags = byPlace(index.tags.digest.length, facts.tags, evaluation, 'tags');
   const untagged = byPlace(index.revisions.digest.length, facts.untagged, evaluation, 'untagged');

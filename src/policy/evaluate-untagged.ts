@@ -1,5 +1,5 @@
 import { formatAge, formatDuration } from './duration.js';
-import type { Decided, Reason, UntaggedFacts } from './facts.js';
+import type { Decided, DigestKey, Reason, UntaggedFacts } from './facts.js';
 import type { RepositoryPolicy, UntaggedKeep } from './model.js';
 import { compareText } from './natural.js';
 import { flawOf } from './ranking.js';
@@ -11,6 +11,7 @@ export function decideUntagged(
   untagged: readonly UntaggedFacts[],
   bounds: TimeBounds,
   reset: string | undefined,
+  textOf: (digest: DigestKey) => string,
 ): Decided[] {
   const say = (field: string, value: string, evidence: string): Reason => ({
     side: 'untagged',
@@ -28,7 +29,7 @@ export function decideUntagged(
       named: false,
     }));
   }
-  const places = placesOf(untagged, bounds);
+  const places = placesOf(untagged, bounds, textOf);
   return untagged.map(({ pushedMs }, i) => {
     const flaw = flawOf(pushedMs, bounds);
     const age = bounds.now - (pushedMs ?? 0);
@@ -56,13 +57,20 @@ function reasonsToKeep(
   return reasons;
 }
 
-/** By index: the place from the newest, from 1; Infinity where the time says nothing. */
-function placesOf(untagged: readonly UntaggedFacts[], bounds: TimeBounds): number[] {
+/**
+ * By index: the place from the newest, from 1; Infinity where the time says nothing. Of one time,
+ * digests decide by their texts: numbers of digests are others after each sweep.
+ */
+function placesOf(
+  untagged: readonly UntaggedFacts[],
+  bounds: TimeBounds,
+  textOf: (digest: DigestKey) => string,
+): number[] {
   const places = untagged.map(() => Infinity);
   const order = untagged
-    .map(({ digest, pushedMs }, index) => ({ index, time: pushedMs ?? 0, key: String(digest) }))
+    .map(({ digest, pushedMs }, index) => ({ index, time: pushedMs ?? 0, digest }))
     .filter(({ index }) => flawOf(untagged[index]?.pushedMs, bounds) === undefined)
-    .sort((a, b) => b.time - a.time || compareText(a.key, b.key));
+    .sort((a, b) => b.time - a.time || compareText(textOf(a.digest), textOf(b.digest)));
   order.forEach(({ index }, i) => (places[index] = i + 1));
   return places;
 }

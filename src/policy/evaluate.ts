@@ -36,6 +36,8 @@ export interface EvaluateOptions {
   readonly taglessToo?: boolean | undefined;
   /** The key in the facts of a digest's text; needed where the facts have numbers. */
   readonly keyOf?: (digest: string) => DigestKey | undefined;
+  /** The text of a digest in the facts; needed where the facts have numbers. */
+  readonly textOf?: (digest: DigestKey) => string;
 }
 
 const NO_NAMES = new Int32Array(0);
@@ -84,6 +86,7 @@ export function evaluate(
       pulls,
       memo,
       taglessToo: options.taglessToo === true,
+      textOf: options.textOf ?? String,
       names: namesOf[i] ?? NO_NAMES,
       reset: window && describeWindow(window),
       refused: (rule) => {
@@ -139,13 +142,13 @@ function decideManifests(
   own: RepositoryPolicy | undefined,
   facts: RepositoryFacts,
   shields: Shields,
-  { bounds, reset, taglessToo }: TagSettings,
+  { bounds, reset, taglessToo, textOf }: TagSettings,
   notes: Set<string>,
 ): Decided[] {
   if (own === undefined) return facts.untagged.map(() => UNMATCHED);
   const tagged = facts.tags.some(({ fallback }) => !fallback);
   if (tagged || taglessToo || own.untagged === 'keep') {
-    return decideUntagged(own, facts.untagged, bounds, reset);
+    return decideUntagged(own, facts.untagged, bounds, reset, textOf);
   }
   if (facts.untagged.length > 0 && !shields.dropsAll) {
     notes.add(

@@ -13,6 +13,7 @@ import { dangling, makeBook } from '../support/consistency.ts';
 import type { Book } from '../support/consistency.ts';
 import { damageStore } from '../support/damage.ts';
 import { generateStore } from '../support/generate.ts';
+import type { StoreShape } from '../support/generate.ts';
 import { planInProcess, sweepInProcess } from '../support/in-process.ts';
 import { policyTree } from '../support/policy-arbitraries.ts';
 import { createPrng } from '../support/prng.ts';
@@ -80,13 +81,30 @@ async function inStore(make: (root: string) => void, tree: TreeMap): Promise<obj
   }
 }
 
+/** Manifests without a tag, all of one time: those that are kept are the same ones after a sweep. */
+const SAME_TIMES: StoreShape = {
+  seed: 411436511,
+  repositories: 2,
+  tagsPerRepository: 3,
+  overwritten: 0.6,
+  multiArch: 0,
+  orphans: 0,
+  features: ['referrers', 'referrers-tag'],
+  now: NOW,
+};
+const KEEPS_TWO: TreeMap = {
+  version: 1,
+  limits: { 'allow-empty-repository': true },
+  policies: [{ repositories: ['**'], untagged: { 'keep-last': 2 } }],
+};
+
 test('of whole stores', async () => {
   await fc.assert(
     fc.asyncProperty(shapes, policyTree, async (shape, tree) => {
       const make = (root: string): void => void generateStore(nodeFs, root, shape);
       expect(await inStore(make, tree)).toEqual(NOTHING);
     }),
-    { numRuns: 120 },
+    { numRuns: 120, examples: [[SAME_TIMES, KEEPS_TWO]] },
   );
 });
 
