@@ -146,7 +146,8 @@ describeWithPackages(['docker-registry', 'skopeo'], 'beside a real registry, a s
     const made = mustSucceed(await regsweep(['plan', root, '-m', '--grace', '0', '-o', '-', '-q']));
     const run = await regsweep(['sweep', '-', '--yes', ...STOPPED], { input: made.stdout });
     expect(mustSucceed(run).stdout).toContain('Done: freed');
-    expect([...treeOf(root)]).toEqual([...treeOf(other)]);
+    // Node 22 copies times to the microsecond only.
+    expect([...treeOf(root, false)]).toEqual([...treeOf(other, false)]);
     expect(storedBlobs(root).size).toBeLessThan(storedBlobs(join(folder, 'origin')).size);
   });
 
