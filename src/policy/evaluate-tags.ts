@@ -4,7 +4,7 @@ import type { Calendar } from './calendar.js';
 import { claimTags } from './claims.js';
 import { NONE, speak } from './court.js';
 import type { Case, Court } from './court.js';
-import type { Decided, DigestKey, Reason, RepositoryFacts, TagFacts } from './facts.js';
+import type { Decided, Reason, RepositoryFacts, TagFacts } from './facts.js';
 import { makeGroups } from './groups.js';
 import { makeScratch, remembered } from './memo.js';
 import type { Memo, Scratch } from './memo.js';
@@ -25,9 +25,6 @@ export interface TagSettings {
   /** Called with each rule that was refused because of it. */
   readonly refused: (rule: Rule) => void;
   readonly memo: Memo;
-  /** Of `EvaluateOptions`. */
-  readonly taglessToo: boolean;
-  readonly textOf: (digest: DigestKey) => string;
   /** By tag: the number of its name. */
   readonly names: Int32Array;
 }

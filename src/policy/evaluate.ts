@@ -85,8 +85,6 @@ export function evaluate(
       calendar,
       pulls,
       memo,
-      taglessToo: options.taglessToo === true,
-      textOf: options.textOf ?? String,
       names: namesOf[i] ?? NO_NAMES,
       reset: window && describeWindow(window),
       refused: (rule) => {
@@ -95,7 +93,7 @@ export function evaluate(
       },
     };
     const shields = makeShields(policy, repository, shieldOptions);
-    return decideRepository(own, repository, shields, settings, notes);
+    return decideRepository(own, repository, shields, { settings, options, notes });
   });
   for (const target of policy.drop) {
     const shown = formatTarget(target);
@@ -111,15 +109,22 @@ export function evaluate(
   };
 }
 
+/** What deciding about one repository needs besides its policy and its facts. */
+interface Setting {
+  readonly settings: TagSettings;
+  readonly options: EvaluateOptions;
+  /** Added to. */
+  readonly notes: Set<string>;
+}
+
 function decideRepository(
   own: RepositoryPolicy | undefined,
   facts: RepositoryFacts,
   shields: Shields,
-  settings: TagSettings,
-  notes: Set<string>,
+  setting: Setting,
 ): RepositoryDecisions {
-  const tags = own ? decideTags(own, facts, settings) : facts.tags.map(unmatched);
-  const untagged = decideManifests(own, facts, shields, settings, notes);
+  const tags = own ? decideTags(own, facts, setting.settings) : facts.tags.map(unmatched);
+  const untagged = decideManifests(own, facts, shields, setting);
   if (shields.silent) return { name: facts.name, policy: own?.name, tags, untagged };
   return {
     name: facts.name,
@@ -142,9 +147,9 @@ function decideManifests(
   own: RepositoryPolicy | undefined,
   facts: RepositoryFacts,
   shields: Shields,
-  { bounds, reset, taglessToo, textOf }: TagSettings,
-  notes: Set<string>,
+  { settings: { bounds, reset }, options, notes }: Setting,
 ): Decided[] {
+  const { taglessToo = false, textOf = String } = options;
   if (own === undefined) return facts.untagged.map(() => UNMATCHED);
   const tagged = facts.tags.some(({ fallback }) => !fallback);
   if (tagged || taglessToo || own.untagged === 'keep') {

@@ -32,8 +32,7 @@ export function findResets(
 ): ResetTimes {
   const byRepository = new Map<string, ResetWindow>();
   for (const { name, tags } of repositories) {
-    // Most repositories are too small to tell anything by themselves.
-    const window = tags.length < LEAST_TAGS ? undefined : findReset([tags], bounds);
+    const window = findReset([tags], bounds);
     if (window !== undefined) byRepository.set(name, window);
   }
   return { everywhere: findReset(everyTag(repositories), bounds), byRepository };
@@ -58,7 +57,10 @@ function everyTag(repositories: readonly RepositoryFacts[]): TagLists {
 }
 
 function crowdedHour(lists: TagLists, bounds: TimeBounds): ResetWindow | undefined {
-  const pushed = new Float64Array(lists.reduce((sum, { length }) => sum + length, 0));
+  const length = lists.reduce((sum, tags) => sum + tags.length, 0);
+  // Most repositories are too small to tell anything by themselves.
+  if (length < LEAST_TAGS) return undefined;
+  const pushed = new Float64Array(length);
   let size = 0;
   for (const tags of lists) {
     for (const { pushedMs, fallback } of tags) {
