@@ -16,6 +16,8 @@ export interface HashOptions {
   /** Leaves out what an earlier run has read and found good, and that was not written since. */
   readonly resume: boolean;
   readonly onProgress: (doneBytes: number, totalBytes: number) => void;
+  /** Called once the workers read: what comes after may be loaded in the meantime. */
+  readonly meanwhile: () => Promise<unknown>;
 }
 
 /** How a reading of every blob ended. */
@@ -101,11 +103,12 @@ export async function runHashPass(
   const totalBytes = sum(wanted, sizes);
   if (totalBytes >= POOL_BYTES) scan.runner.engage();
   let bytes = 0;
-  await hashBlobs(scan, index, wanted, measured, options.deadlineMs, (ids, read) => {
+  const reading = hashBlobs(scan, index, wanted, measured, options.deadlineMs, (ids, read) => {
     bytes += read;
     notes.add(ids);
     options.onProgress(bytes, totalBytes);
   });
+  await Promise.all([reading, options.meanwhile()]);
   const left = wanted.filter((digest) => hashed[digest] === HASHED.notReached);
   if (left.length === 0) notes.forget();
   return {

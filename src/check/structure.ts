@@ -11,7 +11,7 @@ import { mended, unmended } from './finding.js';
 import type { CheckDraft, CheckFinding } from './finding.js';
 
 /** A link that a repository lacks: what it needs is there, and the registry does not find it. */
-interface Unlinked {
+export interface Unlinked {
   readonly code: 'unlinked-tag' | 'unlinked-child' | 'unlinked-layer';
   readonly repository: number;
   readonly digest: number;

@@ -44,6 +44,7 @@ export async function check(
     state: undefined,
     resume: false,
     onProgress: () => undefined,
+    meanwhile: async () => await Promise.resolve(),
     ...(typeof hash === 'object' ? hash : {}),
   };
   return await checkStore({
