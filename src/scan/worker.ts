@@ -1,5 +1,6 @@
 import { makeReadFs } from '../fs/node-fs.js';
 import type { TaskName, Tasks } from './handlers.js';
+import { hashData } from './hash-shard.js';
 
 const fs = makeReadFs();
 
@@ -11,10 +12,7 @@ export default async function work<K extends TaskName>(job: {
   readonly task: K;
   readonly shard: Tasks[K]['shard'];
 }): Promise<object> {
-  if (job.task === 'hash') {
-    const { hashData } = await import('./hash-shard.js');
-    return hashData(fs, job.shard as Tasks['hash']['shard']);
-  }
+  if (job.task === 'hash') return hashData(fs, job.shard as Tasks['hash']['shard']);
   const [{ runTask }, piscina] = await Promise.all([import('./handlers.js'), import('piscina')]);
   const facts: object = await runTask(fs, job.task, job.shard);
   const buffers: ArrayBufferLike[] = [];
