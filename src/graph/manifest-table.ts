@@ -1,0 +1,204 @@
+import { EDGE } from '../registry/edges.js';
+import { KIND } from '../registry/media-type.js';
+import { READ } from '../scan/facts.js';
+import type { ManifestFacts } from '../scan/facts.js';
+import type { Portrait } from '../scan/portrait-shard.js';
+import type { DigestTable } from './digest-table.js';
+import { Bits, F64List, U32List, U8List } from './lists.js';
+import { NOT_READ } from './store-index.js';
+import type { StoreIndex } from './store-index.js';
+
+type ManifestArrays = Pick<
+  StoreIndex,
+  'status' | 'kind' | 'bytes' | 'edges' | 'edgeFlags' | 'subjects' | 'portraits'
+>;
+
+/** The manifests of a store as they are read: which are wanted, and what each one names. */
+export class ManifestTable {
+  /** Blobs that were listed and turn out to have no data. */
+  readonly hollow = new Bits();
+  readonly #digests: DigestTable;
+  readonly #present: Bits;
+  readonly #queued = new Bits(1 << 16);
+  #queue = new U32List();
+  readonly #manifest = new U32List();
+  readonly #status = new U8List();
+  readonly #kind = new U8List();
+  readonly #bytes = new F64List();
+  readonly #edgeCount = new U32List();
+  readonly #edgeTarget = new U32List();
+  readonly #edgeFlags = new U8List();
+  readonly #edgeBytes = new F64List();
+  readonly #referrer = new U32List();
+  readonly #subject = new U32List();
+  readonly #portraits = new Map<number, Portrait>();
+
+  /** `present` loses the blobs that turn out to be hollow. */
+  constructor(digests: DigestTable, present: Bits) {
+    this.#digests = digests;
+    this.#present = present;
+  }
+
+  /** Asks for a digest to be read as a manifest, if it was not asked for before. */
+  want(id: number): void {
+    if (this.#queued.add(id)) this.#queue.push(id);
+  }
+
+  /** The digests wanted since the last call, packed; those without a blob are missing at once. */
+  takeWanted(): Uint8Array {
+    const ids: number[] = [];
+    for (const id of this.#queue.view()) {
+      if (this.#digests.isOther(id)) continue;
+      if (this.#present.has(id)) ids.push(id);
+      else this.#addManifest(id, READ.missing, 0, 0);
+    }
+    this.#queue = new U32List();
+    return this.#digests.pack(Uint32Array.from(ids));
+  }
+
+  /** Those of some digests that were never wanted, packed. */
+  packUnread(ids: readonly number[]): Uint8Array {
+    return this.#digests.pack(Uint32Array.from(ids.filter((id) => !this.#queued.has(id))));
+  }
+
+  /** Adds the manifests of a shard, with their edges. */
+  add(asked: Uint8Array, facts: ManifestFacts): void {
+    this.#addSome(asked, facts, () => true);
+  }
+
+  /** Adds what declares itself a manifest, or cannot be read, of blobs that nothing wanted. */
+  addPeeked(asked: Uint8Array, facts: ManifestFacts): number[] {
+    const added: number[] = [];
+    this.#addSome(asked, facts, (id, at) => {
+      const status = facts.status[at] as number;
+      const isManifest = status === READ.good && facts.declared[at] === 1;
+      if (!isManifest && status !== READ.unreadable) return false;
+      if (!this.#queued.add(id)) return false;
+      added.push(id);
+      return true;
+    });
+    return added;
+  }
+
+  /** The digests of all manifests of schema 1. */
+  schema1(): Set<number> {
+    const kinds = this.#kind.view();
+    const schema1 = new Set<number>();
+    this.#manifest.view().forEach((id, at) => {
+      if (kinds[at] === KIND.schema1) schema1.add(id);
+    });
+    return schema1;
+  }
+
+  /** What the index says of manifests, by digest. */
+  arrays(): ManifestArrays {
+    const count = this.#digests.size;
+    const { offsets, order } = this.#edgeRows(count);
+    const items = new Uint32Array(this.#edgeTarget.length);
+    const edgeFlags = new Uint8Array(items.length);
+    const bytes = new Float64Array(count).fill(-1);
+    const targets = this.#edgeTarget.view();
+    const flags = this.#edgeFlags.view();
+    const sizes = this.#edgeBytes.view();
+    for (let edge = 0; edge < items.length; edge++) {
+      const target = targets[edge] as number;
+      const at = order[edge] as number;
+      items[at] = target;
+      edgeFlags[at] = flags[edge] as number;
+      // Descriptors may disagree; the largest is the same in any order of visits.
+      const said = sizes[edge] as number;
+      if (said > (bytes[target] as number)) bytes[target] = said;
+    }
+    const status = new Uint8Array(count).fill(NOT_READ);
+    const kind = new Uint8Array(count);
+    const statuses = this.#status.view();
+    const kinds = this.#kind.view();
+    const lengths = this.#bytes.view();
+    this.#manifest.view().forEach((id, at) => {
+      status[id] = statuses[at] as number;
+      kind[id] = kinds[at] as number;
+      if (status[id] === READ.good) bytes[id] = lengths[at] as number;
+    });
+    return {
+      status,
+      kind,
+      bytes,
+      edges: { offsets, items },
+      edgeFlags,
+      subjects: { referrer: this.#referrer.view(), subject: this.#subject.view() },
+      portraits: new Map([...this.#portraits].sort(([a], [b]) => a - b)),
+    };
+  }
+
+  /** Adds those manifests of a shard, with their edges, that `takes` says yes to. */
+  #addSome(
+    asked: Uint8Array,
+    facts: ManifestFacts,
+    takes: (id: number, at: number) => boolean,
+  ): void {
+    const ids = this.#digests.idsOf(asked);
+    const targets = this.#digests.idsOf(facts.edges);
+    for (const { edge, digest } of facts.others) targets[edge] = this.#digests.internText(digest);
+    const portraits = new Map(facts.portraits.map(({ at, portrait }) => [at, portrait]));
+    let from = 0;
+    ids.forEach((id, at) => {
+      const to = from + (facts.edgeCounts[at] as number);
+      if (takes(id, at)) {
+        const portrait = portraits.get(at);
+        if (portrait !== undefined) this.#portraits.set(id, portrait);
+        const status = facts.status[at] as number;
+        this.#addManifest(id, status, facts.kinds[at] as number, facts.sizes[at] as number);
+        for (let edge = from; edge < to; edge++) this.#addEdge(id, edge, targets, facts);
+      }
+      from = to;
+    });
+  }
+
+  #addManifest(id: number, status: number, kind: number, bytes: number): void {
+    if (status === READ.missing && this.#present.has(id)) {
+      this.#present.remove(id);
+      this.hollow.add(id);
+    }
+    this.#manifest.push(id);
+    this.#status.push(status);
+    this.#kind.push(kind);
+    this.#bytes.push(bytes);
+    this.#edgeCount.push(0);
+  }
+
+  #addEdge(source: number, edge: number, targets: Uint32Array, facts: ManifestFacts): void {
+    const flags = facts.edgeFlags[edge] as number;
+    const target = targets[edge] as number;
+    if ((flags & EDGE.subject) !== 0) {
+      this.#referrer.push(source);
+      this.#subject.push(target);
+      return;
+    }
+    const counts = this.#edgeCount.view();
+    counts[counts.length - 1] = (counts[counts.length - 1] as number) + 1;
+    this.#edgeTarget.push(target);
+    this.#edgeFlags.push(flags);
+    this.#edgeBytes.push((flags & EDGE.sized) === 0 ? -1 : (facts.edgeSizes[edge] as number));
+    if ((flags & EDGE.manifest) !== 0) this.want(target);
+  }
+
+  /** Row offsets by digest, and the place of every edge in its row. */
+  #edgeRows(count: number): { offsets: Uint32Array; order: Uint32Array } {
+    const offsets = new Uint32Array(count + 1);
+    const counts = this.#edgeCount.view();
+    this.#manifest.view().forEach((id, at) => {
+      offsets[id + 1] = counts[at] as number;
+    });
+    for (let i = 0; i < count; i++) {
+      offsets[i + 1] = (offsets[i + 1] as number) + (offsets[i] as number);
+    }
+    const order = new Uint32Array(this.#edgeTarget.length);
+    let edge = 0;
+    this.#manifest.view().forEach((id, at) => {
+      const from = offsets[id] as number;
+      const edges = counts[at] as number;
+      for (let i = 0; i < edges; i++) order[edge++] = from + i;
+    });
+    return { offsets, order };
+  }
+}
