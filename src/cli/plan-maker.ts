@@ -1,9 +1,10 @@
 import { actionsOf } from '../plan/actions.js';
 import { surveyStore } from '../plan/derive.js';
 import type { Survey } from '../plan/derive.js';
+import type { GarbageOptions } from '../plan/disk-question.js';
 import { collectGarbage } from '../plan/garbage.js';
+import type { Garbage } from '../plan/garbage.js';
 import type { GoalReport, LastUse, Wanted } from '../plan/meet-goal.js';
-import type { Garbage, GarbageOptions } from '../plan/garbage.js';
 import { summarize } from '../plan/summary.js';
 import type { PlanSummary } from '../plan/summary.js';
 import type { StoreIndex } from '../graph/store-index.js';

@@ -1,7 +1,7 @@
 import { AppError } from '../fs/errors.js';
 import type { StoreIndex } from '../graph/store-index.js';
 import type { Survey } from '../plan/derive.js';
-import type { GarbageOptions } from '../plan/garbage.js';
+import type { GarbageOptions } from '../plan/disk-question.js';
 import { parseDigest } from '../registry/digest.js';
 import type { ForeignStore, StoreRoot } from '../scan/root.js';
 import { describeForeign } from './foreign.js';

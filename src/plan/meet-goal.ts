@@ -8,8 +8,8 @@ import { parseFallbackTag } from '../registry/reference.js';
 import { NOTHING, readDetails } from '../scan/scan.js';
 import type { ScanOptions } from '../scan/scan.js';
 import { surveyIndex } from './derive.js';
+import type { GarbageOptions } from './disk-question.js';
 import { collectGarbage } from './garbage.js';
-import type { GarbageOptions } from './garbage.js';
 import { chooseForGoal, decisionsFor } from './goal.js';
 import { freedBytesOf, sum } from './summary.js';
 

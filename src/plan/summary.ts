@@ -1,5 +1,4 @@
-import { layerNeedsOf } from '../graph/layer-needs.js';
-import { eachOf, isLinked, reverseOf } from '../graph/store-index.js';
+import { eachOf, reverseOf } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
 import { parseDigest } from '../registry/digest.js';
 import { LINK } from '../registry/layout.js';
@@ -9,6 +8,8 @@ import { removalsOf } from './action.js';
 import type { Action, ActionKind } from './action.js';
 import type { Survey } from './derive.js';
 import type { Garbage } from './garbage.js';
+import { repositoryRows, taintedRows } from './repository-rows.js';
+import type { RepositoryRow, TaintedRow } from './repository-rows.js';
 
 /** The figures of a plan; bytes are apparent unless they are called allocated. */
 export interface PlanSummary {
@@ -52,25 +53,6 @@ interface Totals {
   readonly dropped: number;
 }
 
-export interface RepositoryRow {
-  readonly name: string;
-  readonly tags: number;
-  readonly tagsDropped: number;
-  readonly manifests: number;
-  readonly manifestsDropped: number;
-  /** Bytes of dropped blobs; what several repositories held is split among them. */
-  readonly freedBytes: number;
-  readonly keptBytes: number;
-  /** Of the kept bytes, those that other repositories keep too. */
-  readonly sharedBytes: number;
-}
-
-export interface TaintedRow {
-  readonly name: string;
-  readonly why: string;
-  readonly bytes: number;
-}
-
 /** The figures of a plan, of what goes and of what stays. */
 export function summarize(
   survey: Survey,
@@ -80,21 +62,19 @@ export function summarize(
   const { index, liveness } = survey;
   const counted = countActions(actions);
   const { blobs } = garbage;
-  const totalBlobs = index.present.count();
   const droppedBytes = sum(blobs.bytes);
   const uploadBytes = garbage.uploads.reduce((total, { bytes }) => total + bytes, 0);
   const temporaryBytes = garbage.temporaries.reduce((total, { bytes }) => total + bytes, 0);
-  const { byDropped, explained } = survey.liveness;
+  const { byDropped, explained } = liveness;
   const isDropped = (digest: number): boolean => byDropped.has(digest);
   const isDeleted = (digest: number): boolean => explained.has(digest) && !byDropped.has(digest);
-  const linked = countLinked(index);
   const findings = sortFindings([...survey.findings, ...garbage.findings]);
   return {
     repositories: index.repositories.length,
     tags: totals(index.tags.name.length, counted.byKind.get('tag') ?? 0),
-    manifests: totals(linked, counted.byKind.get('revision') ?? 0),
+    manifests: totals(countLinked(index), counted.byKind.get('revision') ?? 0),
     blobs: {
-      ...totals(totalBlobs, blobs.digest.length),
+      ...totals(index.present.count(), blobs.digest.length),
       bytes: keptBytes(survey, garbage) + droppedBytes,
       droppedBytes,
     },
@@ -106,15 +86,7 @@ export function summarize(
     },
     temporaries: { dropped: garbage.temporaries.length, droppedBytes: temporaryBytes },
     emptyRepositories: garbage.repositories.size,
-    freed: {
-      bytes: freedBytesOf(garbage),
-      allocatedBytes:
-        freed(blobs.allocated, blobs.shared) +
-        garbage.uploads.reduce((total, { allocated }) => total + allocated, 0) +
-        garbage.temporaries.reduce((total, { allocated }) => total + allocated, 0) +
-        counted.links * garbage.costs.link +
-        counted.directories * garbage.costs.directory,
-    },
+    freed: { bytes: freedBytesOf(garbage), allocatedBytes: allocatedBytesOf(garbage, counted) },
     byDropped: countBlobs(garbage, isDropped),
     byDeleted: countBlobs(garbage, isDeleted),
     files: counted.files,
@@ -123,12 +95,8 @@ export function summarize(
       bytes: [...garbage.graced.values()].reduce((total, bytes) => total + bytes, 0),
     },
     actions: counted.actions,
-    table: repositoryTable(survey, garbage),
-    tainted: [...liveness.tainted].map(([repository, why]) => ({
-      name: index.repositories[repository] as string,
-      why,
-      bytes: layerNeedsOf(index, liveness).keptBytes[repository] as number,
-    })),
+    table: repositoryRows(survey, garbage),
+    tainted: taintedRows(survey),
     findings,
     affected: affectedTags(index, findings),
   };
@@ -141,13 +109,28 @@ export function freedBytesOf({ blobs, uploads, temporaries }: Garbage): number {
   return freed(blobs.bytes, blobs.shared) + others;
 }
 
-function countActions(actions: Iterable<Action>): {
-  actions: number;
-  files: number;
-  links: number;
-  directories: number;
-  byKind: Map<ActionKind, number>;
-} {
+function allocatedBytesOf(
+  { blobs, uploads, temporaries, costs }: Garbage,
+  counted: Counted,
+): number {
+  return (
+    freed(blobs.allocated, blobs.shared) +
+    uploads.reduce((total, { allocated }) => total + allocated, 0) +
+    temporaries.reduce((total, { allocated }) => total + allocated, 0) +
+    counted.links * costs.link +
+    counted.directories * costs.directory
+  );
+}
+
+interface Counted {
+  readonly actions: number;
+  readonly files: number;
+  readonly links: number;
+  readonly directories: number;
+  readonly byKind: ReadonlyMap<ActionKind, number>;
+}
+
+function countActions(actions: Iterable<Action>): Counted {
   const byKind = new Map<ActionKind, number>();
   const counted = { actions: 0, files: 0, links: 0, directories: 0, byKind };
   for (const action of actions) {
@@ -226,60 +209,6 @@ function countBlobs(
     bytes += blobs.bytes[i] as number;
   });
   return { blobs: count, bytes };
-}
-
-function repositoryTable(survey: Survey, garbage: Garbage): RepositoryRow[] {
-  const { index, liveness } = survey;
-  const needs = layerNeedsOf(index, liveness);
-  const freedBytes = freedByRepository(index, garbage);
-  return index.repositories
-    .map((name, repository) => {
-      const tagsFrom = index.tags.start[repository] as number;
-      const tagsTo = index.tags.start[repository + 1] as number;
-      let tagsDropped = 0;
-      for (let tag = tagsFrom; tag < tagsTo; tag++) if (liveness.tagKept[tag] === 0) tagsDropped++;
-      let manifests = 0;
-      let manifestsDropped = 0;
-      const end = index.revisions.start[repository + 1] as number;
-      for (let entry = index.revisions.start[repository] as number; entry < end; entry++) {
-        if (!isLinked(index, entry)) continue;
-        manifests++;
-        if (liveness.revisionKept[entry] === 0) manifestsDropped++;
-      }
-      return {
-        name,
-        tags: tagsTo - tagsFrom,
-        tagsDropped,
-        manifests,
-        manifestsDropped,
-        freedBytes: freedBytes[repository] as number,
-        keptBytes: needs.keptBytes[repository] as number,
-        sharedBytes: needs.sharedBytes[repository] as number,
-      };
-    })
-    .sort((a, b) => b.freedBytes - a.freedBytes || (a.name < b.name ? -1 : 1));
-}
-
-/** Bytes of dropped blobs by the repositories that link them, in equal parts, whole bytes. */
-function freedByRepository(index: StoreIndex, { blobs }: Garbage): Float64Array {
-  const freedBytes = new Float64Array(index.repositories.length);
-  const { layers, revisions } = reverseOf(index);
-  blobs.digest.forEach((digest, i) => {
-    const holders = new Set<number>();
-    eachOf(layers, digest, (repository) => holders.add(repository));
-    eachOf(revisions, digest, (entry) => {
-      holders.add(index.revisions.repository[entry] as number);
-    });
-    if (holders.size === 0 || blobs.shared[i] === 1) return;
-    const bytes = blobs.bytes[i] as number;
-    const part = Math.floor(bytes / holders.size);
-    let rest = bytes - part * holders.size;
-    for (const repository of holders) {
-      freedBytes[repository] = (freedBytes[repository] as number) + part + (rest > 0 ? 1 : 0);
-      if (rest > 0) rest--;
-    }
-  });
-  return freedBytes;
 }
 
 const ORDER = ['blind', 'damage', 'notice'];

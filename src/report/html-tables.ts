@@ -3,7 +3,7 @@ import type { StoreIndex } from '../graph/store-index.js';
 import type { BookRow } from '../insight/book-rows.js';
 import type { LargestRow } from '../insight/causes.js';
 import type { TagShares } from '../insight/tag-shares.js';
-import type { RepositoryRow } from '../plan/summary.js';
+import type { RepositoryRow } from '../plan/repository-rows.js';
 import type { TagRow } from '../plan/tag-rows.js';
 import { compareNatural } from '../policy/natural.js';
 import type { Finding } from '../registry/finding.js';

@@ -1,5 +1,6 @@
 import type { Finding } from '../registry/finding.js';
-import type { PlanSummary, TaintedRow } from '../plan/summary.js';
+import type { TaintedRow } from '../plan/repository-rows.js';
+import type { PlanSummary } from '../plan/summary.js';
 import type { Entry } from './entries.js';
 import { layOutEntries } from './entries.js';
 import { escapeName, escapeText } from './escape.js';

@@ -1,6 +1,7 @@
 import type { WhatIf } from '../insight/what-if.js';
 import type { GoalReport } from '../plan/meet-goal.js';
-import type { PlanSummary, RepositoryRow } from '../plan/summary.js';
+import type { RepositoryRow } from '../plan/repository-rows.js';
+import type { PlanSummary } from '../plan/summary.js';
 import { escapeName, escapeText } from './escape.js';
 import {
   formatBytes,

@@ -1,0 +1,158 @@
+import { layerNeedsOf } from '../graph/layer-needs.js';
+import { digestText } from '../graph/store-index.js';
+import type { StoreIndex } from '../graph/store-index.js';
+import { LINK, revisionDirectory } from '../registry/layout.js';
+import type { DetailFacts } from '../scan/detail-shard.js';
+import { REVISION } from '../scan/facts.js';
+import { NOTHING, readDetails } from '../scan/scan.js';
+import type { ScanOptions } from '../scan/scan.js';
+import type { Survey } from './derive.js';
+import { isOrphan, tagsOfLosers } from './leftovers.js';
+
+/** What may go at all, and from what age on. */
+export interface GarbageOptions {
+  readonly nowMs: number;
+  readonly graceMs: number;
+  readonly uploadsOlderThanMs: number;
+  /** Only blobs that no link of any repository names: for stores whose roots are elsewhere. */
+  readonly orphansOnly: boolean;
+  /**
+   * Blobs that a layer link names and no manifest ever did stay at any age: Harbor keeps data of
+   * its own so, below `sys_harb0r` (goharbor/harbor src/pkg/systemartifact).
+   */
+  readonly keepsLinked?: boolean;
+}
+
+/** Allocated bytes of a link and of a directory on this file system, by a sample of each. */
+export interface Costs {
+  readonly link: number;
+  readonly directory: number;
+}
+
+/** What is asked of the disk about the things that may go. */
+export interface Question {
+  readonly survey: Survey;
+  readonly options: GarbageOptions;
+  readonly candidates: Uint32Array;
+  readonly unmeasured: Uint32Array;
+  /** Layer links by place, and the repository of each. */
+  readonly links: Uint32Array;
+  readonly linkRepository: Uint32Array;
+  /** Tags of repositories that lose something: those that go, and those that stay. */
+  readonly droppedTags: readonly number[];
+  readonly keptTags: readonly number[];
+}
+
+const NONE = new Uint32Array();
+
+/** What to ask: when not everything could be seen, no blob and no link is even looked at. */
+export function questionOf(survey: Survey, options: GarbageOptions): Question {
+  const { index, liveness } = survey;
+  const blind = survey.blind.length > 0;
+  const orphans = (): Uint32Array =>
+    survey.unreferenced.filter((digest) => isOrphan(index, digest));
+  const candidates = options.orphansOnly ? orphans() : survey.unreferenced;
+  const links = options.orphansOnly ? NONE : layerNeedsOf(index, liveness).unneeded;
+  const tags = blind || options.orphansOnly ? [] : tagsOfLosers(survey);
+  return {
+    survey,
+    options,
+    candidates: blind ? NONE : candidates,
+    unmeasured: blind ? NONE : withoutSize(survey),
+    links: blind ? NONE : links,
+    linkRepository: blind ? NONE : repositoriesOf(index, links),
+    droppedTags: tags.filter((tag) => liveness.tagKept[tag] === 0),
+    keptTags: tags.filter((tag) => liveness.tagKept[tag] === 1),
+  };
+}
+
+/** Asks the disk; the blobs of the answer are the candidates, then the unmeasured ones. */
+export async function readAnswer(scan: ScanOptions, question: Question): Promise<DetailFacts> {
+  const { survey, candidates, unmeasured, links, linkRepository, keptTags } = question;
+  const { index } = survey;
+  const blobs = new Uint32Array(candidates.length + unmeasured.length);
+  blobs.set(candidates);
+  blobs.set(unmeasured, candidates.length);
+  return await readDetails(scan, {
+    ...NOTHING,
+    blobs: index.digests.pack(blobs),
+    layerLinks: runsOf(links, (_, i) => linkRepository[i] as number).map((places) => ({
+      repository: index.repositories[linkRepository[places.from] as number] as string,
+      digests: packOf(index, places.items, index.layers.digest),
+    })),
+    tags: runsOf(keptTags, (tag) => index.tags.repository[tag] as number).map(({ items }) => ({
+      repository: index.repositories[index.tags.repository[items[0] as number] as number] as string,
+      digests: packOf(index, items, index.tags.digest),
+      tags: items.map((tag) => index.tags.name[tag] as string),
+    })),
+  });
+}
+
+interface Run {
+  /** Place of the first one. */
+  readonly from: number;
+  readonly items: readonly number[];
+}
+
+/** Cuts places wherever their repository changes. */
+function runsOf(
+  places: ArrayLike<number>,
+  repositoryOf: (place: number, i: number) => number,
+): Run[] {
+  const runs: { from: number; items: number[] }[] = [];
+  let before = -1;
+  for (let i = 0; i < places.length; i++) {
+    const place = places[i] as number;
+    const repository = repositoryOf(place, i);
+    if (repository !== before) runs.push({ from: i, items: [] });
+    before = repository;
+    runs.at(-1)?.items.push(place);
+  }
+  return runs;
+}
+
+function packOf(index: StoreIndex, places: readonly number[], digests: Uint32Array): Uint8Array {
+  return index.digests.pack(Uint32Array.from(places, (at) => digests[at] as number));
+}
+
+/** Tags whose history is to be listed: it goes with them, or may have something stale. */
+export function tagsToList(
+  { droppedTags, keptTags }: Question,
+  { tagsWithMore }: DetailFacts,
+): number[] {
+  return [...droppedTags, ...keptTags.filter((_, i) => tagsWithMore[i] === 1)];
+}
+
+/** Living blobs whose size neither a descriptor nor a reading told. */
+function withoutSize({ index, liveness }: Survey): Uint32Array {
+  const found: number[] = [];
+  for (let digest = 0; digest < index.digests.size; digest++) {
+    if (!index.present.has(digest) || !liveness.blobLive.has(digest)) continue;
+    if ((index.bytes[digest] as number) < 0) found.push(digest);
+  }
+  return Uint32Array.from(found);
+}
+
+function repositoriesOf(index: StoreIndex, links: Uint32Array): Uint32Array {
+  const found = new Uint32Array(links.length);
+  let repository = 0;
+  links.forEach((at, i) => {
+    while ((index.layers.start[repository + 1] as number) <= at) repository++;
+    found[i] = repository;
+  });
+  return found;
+}
+
+/** The first manifest's link and its directory stand for all: each takes the least there is. */
+export function sampleCosts(scan: ScanOptions, { index }: Survey): Costs {
+  const { revisions } = index;
+  const entry = revisions.flags.findIndex((flags) => (flags & REVISION.linked) !== 0);
+  if (entry < 0) return { link: 0, directory: 0 };
+  const repository = index.repositories[revisions.repository[entry] as number] as string;
+  const digest = digestText(index, revisions.digest[entry] as number);
+  const directory = `${scan.base}/${revisionDirectory(repository, digest)}`;
+  return {
+    link: scan.fs.stat(`${directory}/${LINK}`)?.allocated ?? 0,
+    directory: scan.fs.stat(directory)?.allocated ?? 0,
+  };
+}
