@@ -83,37 +83,42 @@ function explain(
   index: StoreIndex,
   { revisionKept, tagKept }: Pick<Liveness, 'revisionKept' | 'tagKept'>,
 ): Pick<Liveness, 'explained' | 'byDropped'> {
-  const { size } = index.digests;
-  const byDropped = new Bits(size);
-  const explained = new Bits(size);
-  const aliases = aliasTargetsOf(index);
+  const gone: number[] = [];
+  const dropped: number[] = [];
   index.revisions.digest.forEach((digest, entry) => {
     if (revisionKept[entry] === 1) return;
-    const linked = isLinked(index, entry);
-    if (linked) addClosure(index, aliases, digest, byDropped);
-    addClosure(index, aliases, digest, explained);
+    gone.push(digest);
+    if (isLinked(index, entry)) dropped.push(digest);
   });
   index.tags.digest.forEach((digest, tag) => {
     if (tagKept[tag] === 1 || digest === NO_DIGEST) return;
-    addClosure(index, aliases, digest, byDropped);
-    addClosure(index, aliases, digest, explained);
+    gone.push(digest);
+    dropped.push(digest);
   });
+  const explained = new Bits(index.digests.size);
+  const byDropped = new Bits(index.digests.size);
+  addClosure(index, gone, explained);
+  addClosure(index, dropped, byDropped);
   return { explained, byDropped };
 }
 
-function addClosure(
+/** Adds digests to a set, and what they name by content, however deep. */
+export function addClosure(
   index: StoreIndex,
-  aliases: ReadonlyMap<number, readonly number[]>,
-  root: number,
-  into: Bits,
+  digests: readonly number[],
+  into: { has(digest: number): boolean; add(digest: number): unknown },
 ): void {
-  const stack = into.add(root) ? [root] : [];
-  const visit = (target: number): void => {
-    if (into.add(target)) stack.push(target);
+  const aliases = aliasTargetsOf(index);
+  const stack: number[] = [];
+  const visit = (digest: number): void => {
+    if (into.has(digest)) return;
+    into.add(digest);
+    stack.push(digest);
   };
-  for (let digest = stack.pop(); digest !== undefined; digest = stack.pop()) {
-    for (const target of aliases.get(digest) ?? []) visit(target);
-    eachOf(index.edges, digest, visit);
+  for (const digest of digests) visit(digest);
+  for (let at = stack.pop(); at !== undefined; at = stack.pop()) {
+    for (const target of aliases.get(at) ?? []) visit(target);
+    eachOf(index.edges, at, visit);
   }
 }
 

@@ -1,5 +1,6 @@
+import { addClosure } from '../graph/liveness.js';
 import type { Liveness } from '../graph/liveness.js';
-import { digestText, eachOf, lengthOf, NO_DIGEST, reverseOf } from '../graph/store-index.js';
+import { digestText, lengthOf, NO_DIGEST, reverseOf } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
 import { compareText } from '../policy/natural.js';
 import { REPOSITORIES, repositoryDirectory, revisionDirectory } from '../registry/layout.js';
@@ -54,29 +55,19 @@ export function explainers({
 }
 
 function reachOfGone(index: StoreIndex, liveness: Liveness, repository: number): Set<number> {
-  const reached = new Set<number>();
-  const stack: number[] = [];
-  const visit = (digest: number): void => {
-    if (reached.has(digest)) return;
-    reached.add(digest);
-    stack.push(digest);
-  };
+  const gone: number[] = [];
   const end = index.revisions.start[repository + 1] as number;
   for (let entry = index.revisions.start[repository] as number; entry < end; entry++) {
-    if (liveness.revisionKept[entry] === 0) visit(index.revisions.digest[entry] as number);
+    if (liveness.revisionKept[entry] === 0) gone.push(index.revisions.digest[entry] as number);
   }
   const lastTag = index.tags.start[repository + 1] as number;
   for (let tag = index.tags.start[repository] as number; tag < lastTag; tag++) {
     const digest = index.tags.digest[tag] as number;
     // A dropped tag's manifest may have no revision here, and goes all the same.
-    if (liveness.tagKept[tag] === 0 && digest !== NO_DIGEST) visit(digest);
+    if (liveness.tagKept[tag] === 0 && digest !== NO_DIGEST) gone.push(digest);
   }
-  for (let at = stack.pop(); at !== undefined; at = stack.pop()) {
-    eachOf(index.edges, at, visit);
-    for (const { name, target } of index.aliases) {
-      if (name === at && target !== undefined) visit(target);
-    }
-  }
+  const reached = new Set<number>();
+  addClosure(index, gone, reached);
   return reached;
 }
 
