@@ -1,5 +1,6 @@
-import { PACKED } from './digest.js';
+import { packHexBytes, PACKED, parseDigest } from './digest.js';
 import type { Digest } from './digest.js';
+import { startsWith, stringAt } from './json-bytes.js';
 
 /** What a manifest says of one digest that it names; a bit set. */
 export const EDGE = {
@@ -53,5 +54,57 @@ export class EdgeBuffer {
     const sizes = new Float64Array(capacity);
     sizes.set(this.sizes);
     this.sizes = sizes;
+  }
+}
+
+/** Adds the digest that a string of JSON is; false when it is none. */
+export function addDigestAt(
+  bytes: Uint8Array,
+  from: number,
+  to: number,
+  flags: number,
+  out: EdgeBuffer,
+): boolean {
+  if (to - from === 71 && startsWith(bytes, from, SHA256_COLON)) {
+    const edge = out.next();
+    if (packHexBytes(bytes, from + 7, out.digests, edge * PACKED)) {
+      out.flags[edge] = flags;
+      return true;
+    }
+    out.count--;
+  }
+  return addDigestText(stringAt(bytes, from, to), flags, out);
+}
+
+const SHA256_COLON = [0x73, 0x68, 0x61, 0x32, 0x35, 0x36, 0x3a];
+
+/** Adds a digest that is not plainly spelt: escaped, in upper case, or not sha256. */
+function addDigestText(text: string, flags: number, out: EdgeBuffer): boolean {
+  const digest = parseDigest(text.toLowerCase());
+  if (digest === undefined) return false;
+  const edge = out.next();
+  if (digest.startsWith('sha256:')) {
+    packHexBytes(Buffer.from(digest, 'latin1'), 7, out.digests, edge * PACKED);
+    out.flags[edge] = flags;
+  } else {
+    out.digests.fill(0, edge * PACKED, (edge + 1) * PACKED);
+    out.flags[edge] = flags | EDGE.other;
+    out.others.set(edge, digest);
+  }
+  return true;
+}
+
+/** Adds every digest-shaped part of a text, escapes undone. */
+export function addDigestShaped(bytes: Uint8Array, out: EdgeBuffer): void {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+    .toString('latin1')
+    .replaceAll(/\\u00([0-7][0-9a-f])/gi, (_, hex: string) =>
+      String.fromCharCode(Number.parseInt(hex, 16)),
+    )
+    .replaceAll('\\/', '/');
+  for (const [found] of text.matchAll(
+    /sha(?:256:[0-9a-f]{64}|384:[0-9a-f]{96}|512:[0-9a-f]{128})/gi,
+  )) {
+    addDigestText(found, 0, out);
   }
 }
