@@ -34,7 +34,7 @@ export type TaskName = keyof Tasks;
 type Handler<K extends TaskName> = (fs: ReadFs, shard: Tasks[K]['shard']) => Tasks[K]['facts'];
 
 type Handlers = {
-  readonly [K in TaskName]: () => Handler<K> | Promise<Handler<K>>;
+  readonly [K in TaskName]: (shard: Tasks[K]['shard']) => Handler<K> | Promise<Handler<K>>;
 };
 
 /**
@@ -44,7 +44,7 @@ type Handlers = {
 const HANDLERS: Handlers = {
   repositories: () => readRepositories,
   blobs: () => readBlobs,
-  manifests: () => readManifests,
+  manifests: ({ portraits }) => (portraits ? loadPainting() : readManifests),
   details: () => readDetails,
   created: async () => (await import('./created-shard.js')).readCreated,
   links: async () => (await import('./link-shard.js')).readLinks,
@@ -54,12 +54,17 @@ const HANDLERS: Handlers = {
   usage: async () => (await import('./usage-shard.js')).readUsage,
 };
 
+async function loadPainting(): Promise<Handler<'manifests'>> {
+  const { portraitIn } = await import('./portrait-shard.js');
+  return (fs, shard) => readManifests(fs, shard, portraitIn);
+}
+
 /** Does one shard's work, all of it in one turn once the handler is there. */
 export async function runTask<K extends TaskName>(
   fs: ReadFs,
   task: K,
   shard: Tasks[K]['shard'],
 ): Promise<Tasks[K]['facts']> {
-  const handle = await HANDLERS[task]();
+  const handle = await HANDLERS[task](shard);
   return handle(fs, shard);
 }

@@ -9,7 +9,7 @@ import { KIND } from '../registry/media-type.js';
 import type { ManifestKind } from '../registry/media-type.js';
 import { READ } from './facts.js';
 import type { ManifestFacts, TakenPortrait } from './facts.js';
-import { portraitIn } from './portrait-shard.js';
+import type { Portrait } from './portrait-shard.js';
 import { ShardReader } from './shard.js';
 import type { ShardContext } from './shard.js';
 
@@ -28,8 +28,15 @@ export interface ManifestShard extends ShardContext {
 const FIRST_READ = 64 * 1024;
 const LIKELY_LIMIT = 4 * 1024 * 1024;
 
-/** Reads manifests: each is hashed before its text is believed, then parsed to edges. */
-export function readManifests(fs: ReadFs, shard: ManifestShard): ManifestFacts {
+/**
+ * Reads manifests: each is hashed before its text is believed, then parsed to edges. Portraits
+ * are taken with `portraitIn`, which is not there when none are wanted.
+ */
+export function readManifests(
+  fs: ReadFs,
+  shard: ManifestShard,
+  portraitIn?: (content: Uint8Array) => Portrait,
+): ManifestFacts {
   const reader = new ShardReader(fs, shard);
   const count = shard.digests.length / PACKED;
   const edges = new EdgeBuffer();
@@ -54,7 +61,7 @@ export function readManifests(fs: ReadFs, shard: ManifestShard): ManifestFacts {
     sizes[i] = content.length;
     edgeCounts[i] = edges.count - before;
     if (scan.kind === KIND.malformed) status[i] = READ.malformed;
-    if (shard.portraits && isPainted(scan.kind, edges, before)) {
+    if (portraitIn !== undefined && isPainted(scan.kind, edges, before)) {
       portraits.push({ at: i, portrait: portraitIn(content) });
     }
   }
