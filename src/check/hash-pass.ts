@@ -9,7 +9,7 @@ import type { ScanOptions } from '../scan/scan.js';
 export interface HashOptions {
   /** When to stop, milliseconds since 1970; Infinity for never. */
   readonly deadlineMs: number;
-  /** Newest data first, which is what was being written when the power went; else the largest. */
+  /** Newest data first, which is what was being written when the power went; else by size. */
   readonly newestFirst: boolean;
   /** Where it is noted what was read; undefined where there is no room for it. */
   readonly state: { readonly fs: StateFs; readonly name: string } | undefined;
@@ -92,14 +92,14 @@ export async function runHashPass(
   options: HashOptions,
 ): Promise<HashPass> {
   const started = performance.now();
-  const { sizes, mtimes, hashed } = measured;
+  const { sizes, hashed } = measured;
   const notes = new Notes(index, measured, options);
   const resumed = options.resume ? notes.recall(candidates) : 0;
   if (!options.resume) notes.forget();
-  const rank = options.newestFirst ? mtimes : sizes;
   const wanted = candidates.filter((digest) => hashed[digest] === HASHED.notReached);
   // By digest where they are alike: the same order every time.
-  wanted.sort((a, b) => (rank[b] as number) - (rank[a] as number) || index.digests.compare(a, b));
+  const rank = rankOf(options, measured);
+  wanted.sort((a, b) => rank(b) - rank(a) || index.digests.compare(a, b));
   const totalBytes = sum(wanted, sizes);
   if (totalBytes >= POOL_BYTES) scan.runner.engage();
   let bytes = 0;
@@ -119,6 +119,20 @@ export async function runHashPass(
     remainingBytes: sum(left, sizes),
     seconds: (performance.now() - started) / 1000,
   };
+}
+
+/**
+ * What is read first ranks highest: the largest, so that no thread is left with one at the end.
+ * Within a limit it is the smallest, or one that takes longer than that would be begun in every
+ * run and the others in none.
+ */
+function rankOf(
+  { newestFirst, deadlineMs }: HashOptions,
+  { sizes, mtimes }: Measured,
+): (digest: number) => number {
+  if (newestFirst) return (digest) => mtimes[digest] as number;
+  const sign = deadlineMs === Infinity ? 1 : -1;
+  return (digest) => sign * (sizes[digest] as number);
 }
 
 function sum(digests: readonly number[], sizes: Float64Array): number {

@@ -2,6 +2,7 @@ import type { CheckReport } from '../check/check.js';
 import { brokenText } from '../check/finding.js';
 import type { CheckFinding } from '../check/finding.js';
 import type { Mend } from '../check/mend.js';
+import type { HashPass } from '../check/hash-pass.js';
 import type { ShoppingItem } from '../check/shopping.js';
 import type { Entry } from './entries.js';
 import { layOutEntries } from './entries.js';
@@ -152,19 +153,20 @@ function closing(report: CheckReport, context: CheckContext, style: Style): stri
   const took = `(${formatSeconds(context.seconds)})`;
   const damage = findings.filter(({ severity }) => severity !== 'notice').length;
   const mendable = findings.filter((finding) => finding.mendable).length;
+  const isWhole = hash === undefined || hash.remaining === 0;
   const summary =
     findings.length === 0
-      ? style.good(`Nothing is broken ${took}.`)
+      ? style.good(`Nothing ${isWhole ? 'is broken' : 'broken so far'} ${took}.`)
       : `${plural(findings.length, 'finding')}, ${formatCount(damage)} of damage, ${formatCount(mendable)} mendable ${took}.`;
-  const left =
-    hash === undefined || hash.remaining === 0
-      ? []
-      : [
-          style.warn(
-            `Stopped: ${plural(hash.remaining, 'blob')} (${formatBytes(hash.remainingBytes)}) not read yet; go on with --resume.`,
-          ),
-        ];
+  const left = isWhole ? [] : [style.warn(leftLine(hash))];
   return [summary, ...left, ...pushLines(items, context), ...planLines(context)];
+}
+
+function leftLine({ blobs, remaining, remainingBytes }: HashPass): string {
+  const left = `${plural(remaining, 'blob')} (${formatBytes(remainingBytes)}) not read yet`;
+  // The next run would fare no better.
+  if (blobs === 0) return `Stopped: ${left}, and none within the time; give it more.`;
+  return `Stopped: ${left}; go on with --resume.`;
 }
 
 function pushLines(items: readonly ShoppingItem[], { shoppingList }: CheckContext): string[] {

@@ -116,7 +116,10 @@ describe('reading every byte', () => {
     const state = ['--state-dir', join(folder, 'state')];
     const stopped = await check('--hash', '--max-duration', '0', ...state);
     expect(stopped.code).toBe(4);
-    expect(stopped.stdout).toContain('not read yet; go on with --resume');
+    expect(stopped.stdout).toContain('Nothing broken so far');
+    expect(stopped.stdout).toContain(
+      'Stopped: 2 blobs (16 B) not read yet, and none within the time; give it more.',
+    );
     const run = mustSucceed(await check('--hash', '--resume', '--newest-first', ...state));
     expect(run.stdout).toContain('every byte of 2 blobs');
   });

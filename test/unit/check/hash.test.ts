@@ -3,6 +3,7 @@ import nodeFs from 'node:fs';
 import { join } from 'node:path';
 import { memfs } from 'memfs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import type { HashOptions } from '../../../src/check/hash-pass.ts';
 import { openState } from '../../../src/fs/state-fs.ts';
 import { check, damageIn } from '../../support/check.ts';
 import { generateStore } from '../../support/generate.ts';
@@ -152,14 +153,20 @@ describe('a reading that is stopped', () => {
 
   test('the newest comes first where that is asked for, else the largest', async () => {
     nodeFs.utimesSync(file, new Date('2099-01-01'), new Date('2099-01-01'));
-    const first = async (newestFirst: boolean): Promise<string> => {
-      let noted = '';
-      const real = state();
-      const fs = { ...real.fs, append: (_: string, text: string) => void (noted += text) };
-      await check(nodeFs, root, { hash: { newestFirst, state: { fs, name: 'check.txt' } } });
-      return noted.split(' ')[0] ?? '';
-    };
-    expect(file).toContain((await first(true)).slice('sha256:'.length));
-    expect(await first(false)).toBe(digestOf(Buffer.alloc(1004, 4)));
+    expect(file).toContain((await firstOf({ newestFirst: true })).slice('sha256:'.length));
+    expect(await firstOf({})).toBe(digestOf(Buffer.alloc(1004, 4)));
   });
+
+  test('within a limit the smallest comes first, so that a large one does not stop the others', async () => {
+    const deadlineMs = Date.now() + 60_000;
+    expect(await firstOf({ deadlineMs })).toBe(digestOf(Buffer.alloc(1000, 0)));
+  });
+
+  async function firstOf(how: Partial<HashOptions>): Promise<string> {
+    let noted = '';
+    const real = state();
+    const fs = { ...real.fs, append: (_: string, text: string) => void (noted += text) };
+    await check(nodeFs, root, { hash: { ...how, state: { fs, name: 'check.txt' } } });
+    return noted.split(' ')[0] ?? '';
+  }
 });
