@@ -40,7 +40,7 @@ export async function checkStore(options: CheckOptions): Promise<CheckReport> {
   return await judge(options, gathered);
 }
 
-/** Not before it is needed, or there is nothing else to do: no byte is hashed the later for it. */
+/** Loaded while blobs are hashed, or when it is needed, so that no hashing waits for it. */
 async function loadJudge(): Promise<typeof import('./judge.js')> {
   return await import('./judge.js');
 }

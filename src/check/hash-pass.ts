@@ -16,7 +16,7 @@ export interface HashOptions {
   /** Leaves out what an earlier run has read and found good, and that was not written since. */
   readonly resume: boolean;
   readonly onProgress: (doneBytes: number, totalBytes: number) => void;
-  /** Called once the workers read: what comes after may be loaded in the meantime. */
+  /** Called once the reading has begun: what comes after may be loaded in the meantime. */
   readonly meanwhile: () => Promise<unknown>;
 }
 
@@ -108,7 +108,11 @@ export async function runHashPass(
     notes.add(ids);
     options.onProgress(bytes, totalBytes);
   });
-  await Promise.all([reading, options.meanwhile()]);
+  const loading = options.meanwhile();
+  // It is told below, once nothing is read any more.
+  loading.catch(() => undefined);
+  await reading;
+  await loading;
   const left = wanted.filter((digest) => hashed[digest] === HASHED.notReached);
   if (left.length === 0) notes.forget();
   return {
@@ -123,8 +127,8 @@ export async function runHashPass(
 
 /**
  * What is read first ranks highest: the largest, so that no thread is left with one at the end.
- * Within a limit it is the smallest, or one that takes longer than that would be begun in every
- * run and the others in none.
+ * Within a limit it is the smallest: else a blob that takes longer than the limit would be begun
+ * in every run, and the others never.
  */
 function rankOf(
   { newestFirst, deadlineMs }: HashOptions,

@@ -56,7 +56,7 @@ export class ManifestTable {
     return this.#digests.pack(Uint32Array.from(ids));
   }
 
-  /** Those of some digests that were never wanted, packed. */
+  /** Those of some digests that were not read yet, packed. */
   packUnread(ids: readonly number[]): Uint8Array {
     return this.#digests.pack(Uint32Array.from(ids.filter((id) => !this.#queued.has(id))));
   }
@@ -66,7 +66,7 @@ export class ManifestTable {
     this.#addSome(asked, facts, () => true);
   }
 
-  /** Adds what declares itself a manifest, or cannot be read, of blobs that nothing wanted. */
+  /** Adds what declares itself a manifest, or cannot be read, of blobs that nothing wanted; returns them. */
   addPeeked(asked: Uint8Array, facts: ManifestFacts): number[] {
     const added: number[] = [];
     this.#addSome(asked, facts, (id, at) => {

@@ -40,10 +40,11 @@ const BACKSLASH = 0x5c;
 
 /** The key that a string is, as Go would read it; `KEY.none` for those that say nothing here. */
 export function keyAt(bytes: Uint8Array, from: number, to: number): number {
-  // Long ones need no place: unless escaped, their length alone says that they are nothing.
+  // Long ones are not remembered: unless escaped or not ASCII, their length alone says enough.
   return to - from < 2 * LONGEST_KEY ? KNOWN_KEYS.of(bytes, from, to) : classify(bytes, from, to);
 }
 
+/** As `keyAt`, worked out from the bytes. */
 function classify(bytes: Uint8Array, from: number, to: number): number {
   let plain = true;
   for (let i = from; i < to && plain; i++) {
@@ -64,19 +65,19 @@ function foldLikeGo(text: string, plain: boolean): string {
 
 const KNOWN_KEYS = new Meanings(classify);
 
-/** What a media type means, as one number: `edgeFlagsOf` and `kindOf` take it apart. */
+/** What a media type means, as one number: `flagsIn` and `kindIn` take it apart. */
 export function mediaTypeAt(bytes: Uint8Array, from: number, to: number): number {
   return MEDIA_TYPES.of(bytes, from, to);
 }
 
 /** The flags that a descriptor's media type gives to its edge. */
-export function edgeFlagsOf(mediaType: number): number {
-  return mediaType & ((1 << KIND_SHIFT) - 1);
+export function flagsIn(meaning: number): number {
+  return meaning & ((1 << KIND_SHIFT) - 1);
 }
 
 /** The kind that a manifest's own media type announces. */
-export function kindOf(mediaType: number): ManifestKind {
-  return (mediaType >>> KIND_SHIFT) as ManifestKind;
+export function kindIn(meaning: number): ManifestKind {
+  return (meaning >>> KIND_SHIFT) as ManifestKind;
 }
 
 /** The edge's flags, and above them the kind. */

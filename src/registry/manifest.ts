@@ -1,7 +1,7 @@
 import { addDigestAt, addDigestShaped, EDGE } from './edges.js';
 import type { EdgeBuffer } from './edges.js';
 import { endOfScalar, endOfSpace, endOfString } from './json-bytes.js';
-import { edgeFlagsOf, KEY, keyAt, kindOf, mediaTypeAt } from './manifest-words.js';
+import { flagsIn, KEY, keyAt, kindIn, mediaTypeAt } from './manifest-words.js';
 import { KIND } from './media-type.js';
 import type { ManifestKind } from './media-type.js';
 
@@ -221,12 +221,12 @@ function takeSection(key: number, top: Top): void {
   if (key === KEY.schemaVersion) top.versioned = true;
 }
 
-function takeMediaType(mediaType: number, frame: Frame, top: Top | undefined): void {
+function takeMediaType(meaning: number, frame: Frame, top: Top | undefined): void {
   if (top === undefined) {
-    frame.flags |= edgeFlagsOf(mediaType);
+    frame.flags |= flagsIn(meaning);
     return;
   }
-  const kind = kindOf(mediaType);
+  const kind = kindIn(meaning);
   if (kind === KIND.unknown) top.foreign = true;
   else top.known = kind;
 }

@@ -21,7 +21,7 @@ export interface ManifestShard extends ShardContext {
    * brace. The rest is reported as `malformed`, unread and without edges.
    */
   readonly onlyLikely: boolean;
-  /** Whether the portraits of indexes and referrers are wanted. */
+  /** Whether the portraits of indexes and referrers are wanted: the handler gives `portraitIn` then. */
   readonly portraits: boolean;
 }
 
