@@ -11,6 +11,7 @@ import { makeDemoStore } from '../../fixtures/demo/make.js';
 import { PROGRAM, mustSucceed, regsweep } from '../support/cli.ts';
 import { describeUnless, describeWithPackages } from '../support/packages.ts';
 import { StoreBuilder } from '../support/store.ts';
+import { STOPPED } from '../support/sweep.ts';
 
 const WIDTHS = [60, 80, 120, 160];
 const ESCAPE = '\u001b';
@@ -30,7 +31,7 @@ afterAll(() => {
 });
 
 async function report(args: readonly string[], env: Record<string, string> = {}): Promise<string> {
-  return mustSucceed(await regsweep(args, { cwd: folder, env })).stdout;
+  return mustSucceed(await regsweep([...args, ...STOPPED], { cwd: folder, env })).stdout;
 }
 
 /** Without what differs from machine to machine and run to run. */
@@ -109,7 +110,7 @@ describe('the report', () => {
     rmSync(join(store.base, 'repositories/shop/api/_layers'), { recursive: true });
     store.ageEverything(new Date('2024-01-01'));
     for (const width of WIDTHS) {
-      const run = await regsweep(['plan', 'refused', '-m'], {
+      const run = await regsweep(['plan', 'refused', '-m', ...STOPPED], {
         cwd: folder,
         env: { COLUMNS: `${width}` },
       });
@@ -175,7 +176,7 @@ function onTerminal(
   width: number,
   env: Record<string, string> = {},
 ): string {
-  const words = [process.execPath, PROGRAM, ...args, '--no-progress']
+  const words = [process.execPath, PROGRAM, ...args, ...STOPPED, '--no-progress']
     .map((word) => `'${word}'`)
     .join(' ');
   const { NO_COLOR: _no, FORCE_COLOR: _force, NODE_OPTIONS: _options, ...inherited } = process.env;
