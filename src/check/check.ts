@@ -1,30 +1,8 @@
-import type { Survey } from '../plan/derive.js';
-import type { StoreRoot } from '../scan/root.js';
-import type { CheckFinding } from './finding.js';
 import { gather } from './gather.js';
 import type { GatherOptions } from './gather.js';
-import type { HashPass } from './hash-pass.js';
-import type { ShoppingItem } from './shopping.js';
+import type { CheckReport, JudgeOptions } from './judge.js';
 
-export interface CheckOptions extends GatherOptions {
-  readonly root: StoreRoot;
-  readonly nowMs: number;
-}
-
-export interface CheckReport {
-  readonly survey: Survey;
-  /** Sorted: the worst first, then by path. */
-  readonly findings: readonly CheckFinding[];
-  readonly shopping: readonly ShoppingItem[];
-  /** Manifests that a repository has a link of. */
-  readonly manifests: number;
-  /** Blobs that have data, and its apparent bytes. */
-  readonly blobs: number;
-  readonly bytes: number;
-  /** Whether every link was read, and not the newest alone. */
-  readonly links: boolean;
-  readonly hash: HashPass | undefined;
-}
+export interface CheckOptions extends GatherOptions, JudgeOptions {}
 
 /** Finds what is broken in a store, and what that means for those who pull. Changes nothing. */
 export async function checkStore(options: CheckOptions): Promise<CheckReport> {

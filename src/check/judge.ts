@@ -10,23 +10,39 @@ import type { StoreRoot } from '../scan/root.js';
 import type { ScanOptions } from '../scan/scan.js';
 import { blobFindings } from './blobs.js';
 import { Breaks, parsePlatforms } from './breaks.js';
-import type { CheckReport } from './check.js';
 import { usualOf } from './facts.js';
 import type { CheckFacts } from './facts.js';
 import { sortFindings, unmended } from './finding.js';
 import type { CheckFinding } from './finding.js';
 import type { Gathered } from './gather.js';
+import type { HashPass } from './hash-pass.js';
 import { foreignFindings, leftoverFindings } from './leftovers.js';
 import { linkFindings } from './links.js';
 import { shoppingList } from './shopping.js';
+import type { ShoppingItem } from './shopping.js';
 import { unlinkedFindings } from './structure.js';
 import { allowLostTags, deadTagFindings } from './tags.js';
 import { timeFindings } from './times.js';
 
-interface JudgeOptions {
+export interface JudgeOptions {
   readonly scan: ScanOptions;
   readonly root: StoreRoot;
   readonly nowMs: number;
+}
+
+export interface CheckReport {
+  readonly survey: Survey;
+  /** Sorted: the worst first, then by path. */
+  readonly findings: readonly CheckFinding[];
+  readonly shopping: readonly ShoppingItem[];
+  /** Manifests that a repository has a link of. */
+  readonly manifests: number;
+  /** Blobs that have data, and its apparent bytes. */
+  readonly blobs: number;
+  readonly bytes: number;
+  /** Whether every link was read, and not the newest alone. */
+  readonly links: boolean;
+  readonly hash: HashPass | undefined;
 }
 
 /** Says what is broken of what was read, what that means for those who pull, and what mends it. */

@@ -1,4 +1,4 @@
-import type { CheckReport } from '../check/check.js';
+import type { CheckReport } from '../check/judge.js';
 import { ALLOWANCES } from '../check/finding.js';
 import type { Allowance } from '../check/finding.js';
 import { mendOf } from '../check/mend.js';

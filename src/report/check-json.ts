@@ -1,4 +1,4 @@
-import type { CheckReport } from '../check/check.js';
+import type { CheckReport } from '../check/judge.js';
 import { brokenText } from '../check/finding.js';
 import type { CheckFinding } from '../check/finding.js';
 import type { Mend } from '../check/mend.js';

@@ -4,7 +4,7 @@ import nodeFs from 'node:fs';
 import { join } from 'node:path';
 import { memfs } from 'memfs';
 import { afterAll, describe, expect, test } from 'vitest';
-import type { CheckReport } from '../../src/check/check.ts';
+import type { CheckReport } from '../../src/check/judge.ts';
 import { breaksOf, check, damageIn, mendPlan, namesOf } from '../support/check.ts';
 import { DAMAGE_KINDS, damageStore, REAL_DAMAGE_KINDS } from '../support/damage.ts';
 import { FEATURES, generateStore } from '../support/generate.ts';

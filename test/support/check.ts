@@ -1,7 +1,7 @@
 /** Checks a store in this process, as the command does. */
 import nodeFs from 'node:fs';
 import { checkStore } from '../../src/check/check.ts';
-import type { CheckReport } from '../../src/check/check.ts';
+import type { CheckReport } from '../../src/check/judge.ts';
 import { brokenText } from '../../src/check/finding.ts';
 import type { Allowance } from '../../src/check/finding.ts';
 import type { HashOptions } from '../../src/check/hash-pass.ts';

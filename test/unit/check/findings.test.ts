@@ -1,7 +1,7 @@
 /** Every kind of finding, by hand: what it is called, whom it breaks, and what mends it. */
 import nodeFs from 'node:fs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { CheckReport } from '../../../src/check/check.ts';
+import type { CheckReport } from '../../../src/check/judge.ts';
 import { brokenText } from '../../../src/check/finding.ts';
 import type { CheckFinding } from '../../../src/check/finding.ts';
 import { mendOf } from '../../../src/check/mend.ts';
