@@ -21,6 +21,12 @@ export interface PoolOptions {
  */
 const YOUNG_MB = 4;
 
+/**
+ * A worker that begins to wait for work just as it is told to end can miss that and wait for ever
+ * (Node 22.23, one run of some thousands): it is told again, which wakes it.
+ */
+const AGAIN_MS = 200;
+
 /** Starts workers; shards may be given to them at once. */
 export async function startPool(options: PoolOptions): Promise<Pool> {
   const { Piscina } = await import('piscina');
@@ -43,7 +49,12 @@ export async function startPool(options: PoolOptions): Promise<Pool> {
     async destroy() {
       // Workers that are ended while they still load can take Node 20 with them.
       await loaded;
-      await pool.destroy();
+      const { threads } = pool;
+      const again = setInterval(
+        () => threads.forEach((thread) => void thread.terminate()),
+        AGAIN_MS,
+      );
+      await pool.destroy().finally(() => clearInterval(again));
     },
   };
 }
