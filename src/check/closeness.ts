@@ -1,5 +1,5 @@
 import type { StoreIndex } from '../graph/store-index.js';
-import type { TagsOfRepository } from '../scan/detail-shard.js';
+import type { KnownTags } from '../scan/link-shard.js';
 import { TAG } from '../scan/facts.js';
 import { EVERYTHING } from '../scan/link-look.js';
 import type { CloseLook } from '../scan/link-look.js';
@@ -14,7 +14,7 @@ export function newestOnly({ revisions, tags }: StoreIndex, count: number): Clos
 }
 
 /** By repository: the tags whose links the scan has read and found in order. */
-export function soundTags({ repositories, tags, digests }: StoreIndex): TagsOfRepository[] {
+export function soundTags({ repositories, tags, digests }: StoreIndex): KnownTags[] {
   return repositories.map((repository, number) => {
     const names: string[] = [];
     const on: number[] = [];

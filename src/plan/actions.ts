@@ -49,7 +49,7 @@ function* tagActions(
   { index, liveness, decisions }: Survey<PlanDecisions>,
   garbage: Garbage,
 ): Generator<Action> {
-  for (const tag of sortedTags(index)) {
+  for (const tag of sortTags(index, garbage.histories.keys())) {
     const history = garbage.histories.get(tag);
     if (liveness.tagKept[tag] === 1 || history === undefined) continue;
     yield {
@@ -68,11 +68,10 @@ function* tagActions(
 }
 
 /** Tags by repository and name: a directory lists them in no order. */
-function sortedTags({ tags }: StoreIndex): Uint32Array {
+function sortTags({ tags }: StoreIndex, listed: Iterable<number>): number[] {
   const name = (tag: number): string => tags.name[tag] as string;
   const repository = (tag: number): number => tags.repository[tag] as number;
-  const order = Uint32Array.from(tags.name.keys());
-  return order.sort((a, b) => repository(a) - repository(b) || (name(a) < name(b) ? -1 : 1));
+  return [...listed].sort((a, b) => repository(a) - repository(b) || (name(a) < name(b) ? -1 : 1));
 }
 
 function isDead(index: StoreIndex, tag: number): boolean {
@@ -123,12 +122,10 @@ interface StaleEntry {
 function staleHistory({ index, liveness }: Survey, garbage: Garbage): StaleEntry[] {
   const found: StaleEntry[] = [];
   const pinned = new Set(index.pins.map(({ tag }) => tag));
-  for (const tag of sortedTags(index)) {
-    const history = garbage.histories.get(tag);
-    if (history?.whole !== true || liveness.tagKept[tag] === 0) continue;
+  for (const tag of sortTags(index, garbage.entries.keys())) {
     if (pinned.has(tag) || isDead(index, tag)) continue;
     const repository = index.tags.repository[tag] as number;
-    for (const digest of history.digests) {
+    for (const digest of garbage.entries.get(tag) ?? []) {
       const id = index.digests.find(digest);
       if (id === index.tags.digest[tag]) continue;
       const entry = id === undefined ? -1 : findRevision(index, repository, id);

@@ -1,6 +1,8 @@
 import { layerNeedsOf } from '../graph/layer-needs.js';
 import { digestText } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
+import { PACKED, unpackDigest } from '../registry/digest.js';
+import type { Digest } from '../registry/digest.js';
 import { LINK, revisionDirectory } from '../registry/layout.js';
 import type { DetailFacts } from '../scan/detail-shard.js';
 import { REVISION } from '../scan/facts.js';
@@ -82,7 +84,6 @@ export async function readAnswer(scan: ScanOptions, question: Question): Promise
     })),
     tags: runsOf(keptTags, (tag) => index.tags.repository[tag] as number).map(({ items }) => ({
       repository: index.repositories[index.tags.repository[items[0] as number] as number] as string,
-      digests: packOf(index, items, index.tags.digest),
       tags: items.map((tag) => index.tags.name[tag] as string),
     })),
   });
@@ -115,12 +116,23 @@ function packOf(index: StoreIndex, places: readonly number[], digests: Uint32Arr
   return index.digests.pack(Uint32Array.from(places, (at) => digests[at] as number));
 }
 
-/** Tags whose history is to be listed: it goes with them, or may have something stale. */
-export function tagsToList(
-  { droppedTags, keptTags }: Question,
-  { tagsWithMore }: DetailFacts,
-): number[] {
-  return [...droppedTags, ...keptTags.filter((_, i) => tagsWithMore[i] === 1)];
+/** By tag that stays: what its history names, where that may be more than what it is on. */
+export function entriesByTag(
+  { keptTags }: Question,
+  { entryCounts, entries }: DetailFacts,
+): Map<number, readonly Digest[]> {
+  const found = new Map<number, readonly Digest[]>();
+  let at = 0;
+  keptTags.forEach((tag, i) => {
+    const count = entryCounts[i] as number;
+    if (count === 0) return;
+    const digests = Array.from({ length: count }, (_, j) =>
+      unpackDigest(entries, (at + j) * PACKED),
+    );
+    found.set(tag, digests.sort());
+    at += count;
+  });
+  return found;
 }
 
 /** Living blobs whose size neither a descriptor nor a reading told. */

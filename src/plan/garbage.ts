@@ -1,4 +1,5 @@
 import { digestText, tagPlace } from '../graph/store-index.js';
+import type { Digest } from '../registry/digest.js';
 import type { Finding } from '../registry/finding.js';
 import { blobDirectory, layerDirectory } from '../registry/layout.js';
 import { BARE, BLOB } from '../scan/detail-shard.js';
@@ -7,7 +8,7 @@ import type { FoundFile, FoundUpload } from '../scan/facts.js';
 import { NOTHING, readDetails } from '../scan/scan.js';
 import type { ScanOptions } from '../scan/scan.js';
 import type { Survey } from './derive.js';
-import { questionOf, readAnswer, sampleCosts, tagsToList } from './disk-question.js';
+import { entriesByTag, questionOf, readAnswer, sampleCosts } from './disk-question.js';
 import type { Costs, GarbageOptions, Question } from './disk-question.js';
 import {
   bareRevisions,
@@ -26,8 +27,10 @@ export interface Garbage {
   readonly graced: ReadonlyMap<number, number>;
   /** Places in the index's `layers`. */
   readonly layerLinks: Uint32Array;
-  /** By tag: of those that go, and of those that stay where there may be something stale. */
+  /** By tag that goes. */
   readonly histories: ReadonlyMap<number, TagHistory>;
+  /** By tag that stays: what its history names, where something of it may be stale. */
+  readonly entries: ReadonlyMap<number, readonly Digest[]>;
   readonly uploads: readonly FoundUpload[];
   readonly temporaries: readonly FoundFile[];
   readonly emptyDirectories: readonly string[];
@@ -67,14 +70,10 @@ export async function collectGarbage(
   const links = sortLinks(question, details, graced, busy);
   const sweepsLinks = survey.blind.length === 0 && !options.orphansOnly;
   const dead = sweepsLinks ? deadRepositories(survey, uploads, links.gone) : [];
-  const listed = tagsToList(question, details);
   const more = await readDetails(scan, {
     ...NOTHING,
     skeletons: dead.map((repository) => index.repositories[repository] as string),
-    histories: listed.map((tag) => ({
-      ...tagPlace(index, tag),
-      goes: survey.liveness.tagKept[tag] === 0,
-    })),
+    histories: question.droppedTags.map((tag) => ({ ...tagPlace(index, tag), goes: true })),
   });
   const { skeletons, histories, findings } = more;
   const directories = [
@@ -87,7 +86,8 @@ export async function collectGarbage(
     blobs: goingBlobs(question, details, graced),
     graced,
     layerLinks: links.dropped,
-    histories: new Map(listed.map((tag, i) => [tag, histories[i] as TagHistory])),
+    histories: new Map(question.droppedTags.map((tag, i) => [tag, histories[i] as TagHistory])),
+    entries: entriesByTag(question, details),
     uploads,
     temporaries: unique(temporaries.filter(({ path }) => isTemporaryPath(path))),
     emptyDirectories: [...new Set(directories)].filter(isRemovableDirectory).sort(),

@@ -1,11 +1,10 @@
 import { PACKED } from '../registry/digest.js';
 import type { Finding } from '../registry/finding.js';
 import type { DataFacts } from './data-shard.js';
-import type { TagsOfRepository } from './detail-shard.js';
 import type { FoundFile } from './facts.js';
 import type { HashFacts } from './hash-shard.js';
 import type { CloseLook } from './link-look.js';
-import type { LinkFacts } from './link-shard.js';
+import type { KnownTags, LinkFacts } from './link-shard.js';
 import { OwnershipCounts } from './ownership.js';
 import { chunksOf, contextOf, inParts } from './scan.js';
 import type { ScanOptions } from './scan.js';
@@ -18,7 +17,7 @@ const BLOBS_A_SHARD = 2048;
 /** Looks at every link of some repositories. */
 export async function readAllLinks(
   scan: ScanOptions,
-  repositories: readonly TagsOfRepository[],
+  repositories: readonly KnownTags[],
   { sinceMs }: CloseLook,
 ): Promise<LinkFacts> {
   const shards = inParts(repositories, REPOSITORIES_A_SHARD).map((part) => ({

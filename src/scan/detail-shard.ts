@@ -15,7 +15,7 @@ import {
   tagIndexDirectory,
 } from '../registry/layout.js';
 import type { FoundFile } from './facts.js';
-import { ShardReader } from './shard.js';
+import { PackedList, ShardReader } from './shard.js';
 import type { ShardContext } from './shard.js';
 
 /** Something of one repository, by packed digests: an object for each would cost its clone. */
@@ -24,8 +24,9 @@ export interface OfRepository {
   readonly digests: Uint8Array;
 }
 
-/** Tags of one repository, each with the digest that it is on. */
-export interface TagsOfRepository extends OfRepository {
+/** Tags of one repository. */
+export interface TagsOfRepository {
+  readonly repository: BytePath;
   readonly tags: readonly string[];
 }
 
@@ -41,7 +42,7 @@ export interface DetailShard extends ShardContext {
   /** Packed digests of blobs to measure. */
   readonly blobs: Uint8Array;
   readonly layerLinks: readonly OfRepository[];
-  /** Tags whose history is of interest if it has more than the digest that they are on. */
+  /** Tags that stay: of interest is what their history names besides what they are on. */
   readonly tags: readonly TagsOfRepository[];
   readonly histories: readonly HistoryQuestion[];
   /** Schema 1 manifests: what their `signatures` name (registries of 2.0 to 2.3). */
@@ -70,8 +71,10 @@ export interface DetailFacts {
    * files, NaN where there is no link and something else.
    */
   readonly linkTimes: Float64Array;
-  /** By tag of `tags`: 1 where its history may name more than the digest that it is on. */
-  readonly tagsWithMore: Uint8Array;
+  /** By tag of `tags`: how many of `entries` are its history's; none where one entry stands alone. */
+  readonly entryCounts: Uint32Array;
+  /** Packed digests, tag after tag. */
+  readonly entries: Uint8Array;
   /** A tag's history: the digests that its `index` names, and those whose link is there. */
   readonly histories: readonly TagHistory[];
   /** As `histories`: the digests in `revisions/<alg>/<hex>/signatures`. */
@@ -109,7 +112,7 @@ export function readDetails(fs: ReadFs, shard: DetailShard): DetailFacts {
   return {
     ...facts,
     linkTimes: linkTimes(reader, shard.layerLinks, facts.temporaries),
-    tagsWithMore: tagsWithMore(reader, shard.tags),
+    ...readEntries(reader, shard.tags),
     histories: shard.histories.map((question) => {
       const { repository, tag } = question;
       const history = readDigests(reader, tagDirectory(repository, tag), 'index');
@@ -233,36 +236,41 @@ function linkTime(reader: ShardReader, directory: string, temporaries: FoundFile
   return findTemporaries(reader, directory, temporaries) === BLOB.absent ? BARE : Number.NaN;
 }
 
-function tagsWithMore(reader: ShardReader, asked: readonly TagsOfRepository[]): Uint8Array {
-  const more: number[] = [];
-  for (const { repository, digests, tags } of asked) {
-    tags.forEach((tag, i) => {
-      const own = tagIndexDirectory(repository, tag, unpackDigest(digests, i * PACKED));
-      more.push(isAlone(reader, own) ? 0 : 1);
-    });
+function readEntries(
+  reader: ShardReader,
+  asked: readonly TagsOfRepository[],
+): Pick<DetailFacts, 'entryCounts' | 'entries'> {
+  const counts: number[] = [];
+  const entries = new PackedList();
+  for (const { repository, tags } of asked) {
+    for (const tag of tags) {
+      const before = entries.count;
+      const names = entriesOf(reader, `${tagDirectory(repository, tag)}/index/sha256`);
+      // Where something is no digest, nothing of it is touched.
+      if (!names.every((name) => entries.pushHex(name))) entries.cut(before);
+      counts.push(entries.count - before);
+    }
   }
-  return Uint8Array.from(more);
+  return { entryCounts: Uint32Array.from(counts), entries: entries.take() };
 }
 
 /**
- * Whether a history entry is the only one of its tag, told by three link counts (a directory's is
- * its number of subdirectories plus two) instead of two listings: a third of a plan's system calls
- * went into listing histories that have nothing to tell. Where the file system does not count, or
- * something is odd, the answer is no, and the history is listed.
+ * The names in a tag's history, unless it is one alone. That one is the tag's own, which the
+ * registry writes before the link: a link count (a directory's is its number of subdirectories
+ * plus two) tells as much for one system call as a listing for seven, and a plan spent a third of
+ * its calls on histories that have nothing to tell. What is not seen here is not touched.
  */
-function isAlone(reader: ShardReader, entry: BytePath): boolean {
-  const algorithm = entry.slice(0, entry.lastIndexOf('/'));
-  const index = algorithm.slice(0, algorithm.lastIndexOf('/'));
-  return (
-    reader.try(index, (absolute) => {
-      const { fs, base } = reader;
-      return (
-        fs.quickStat(absolute)?.subdirectories === 1 &&
-        fs.quickStat(`${base}/${algorithm}`)?.subdirectories === 1 &&
-        fs.quickStat(`${base}/${entry}`)?.subdirectories !== undefined
-      );
-    }) === true
-  );
+function entriesOf(reader: ShardReader, path: BytePath): readonly string[] {
+  let names: readonly string[] | undefined = [];
+  reader.try(path, (absolute) => {
+    const expected = reader.fs.quickStat(absolute)?.subdirectories;
+    if (expected === undefined || expected === 0 || expected === 1) return;
+    const listed = reader.fs.names(absolute);
+    names = listed.length === expected ? listed : undefined;
+  });
+  if (names !== undefined) return names;
+  const listing = reader.directories(path, () => undefined);
+  return listing === undefined || listing.others.length > 0 ? [] : listing.names;
 }
 
 /** The digests that directories are named after, whatever their links say. */

@@ -5,7 +5,7 @@ import type { Digest } from '../registry/digest.js';
 import type { Finding } from '../registry/finding.js';
 import { LAYERS, LINK, MANIFESTS, repositoryDirectory, UPLOADS } from '../registry/layout.js';
 import { LINK_BUFFER } from '../registry/link.js';
-import type { TagsOfRepository } from './detail-shard.js';
+import type { OfRepository } from './detail-shard.js';
 import type { FoundFile } from './facts.js';
 import {
   EVERYTHING,
@@ -22,10 +22,15 @@ import type { OwnershipCount } from './ownership.js';
 import { ShardReader } from './shard.js';
 import type { ShardContext } from './shard.js';
 
+/** Tags of one repository, each with the digest that it is on. */
+export interface KnownTags extends OfRepository {
+  readonly tags: readonly string[];
+}
+
 /** Repositories whose links are all to be looked at. */
 export interface LinkShard extends ShardContext, CloseLook {
   /** With the tags whose links the scan found in order, and the digests that they are on. */
-  readonly repositories: readonly TagsOfRepository[];
+  readonly repositories: readonly KnownTags[];
 }
 
 export interface UploadFault {
@@ -92,7 +97,7 @@ export function readLinks(fs: ReadFs, shard: LinkShard): LinkFacts {
   };
 }
 
-function digestsByTag({ tags, digests }: TagsOfRepository): Map<string, Digest> {
+function digestsByTag({ tags, digests }: KnownTags): Map<string, Digest> {
   return new Map(tags.map((tag, i) => [tag, unpackDigest(digests, i * PACKED)]));
 }
 

@@ -1,18 +1,28 @@
+import { MessageChannel } from 'node:worker_threads';
 import type { Worker } from 'node:worker_threads';
-import type { TaskName, Tasks } from './handlers.js';
+import type { TaskName } from './handlers.js';
+import type { Answer, Lane } from './lane.js';
 
-/** Workers, which run a shard each at a time. */
+/** Workers, each of which takes part in one run at a time. */
 export interface Pool {
-  run(job: { task: TaskName; shard: Tasks[TaskName]['shard'] }): Promise<unknown>;
+  /**
+   * Lets one more worker take part in a run, and hands over its answers as they come. Resolves
+   * when the worker finds nothing to claim any more; its last answers may come after that.
+   */
+  join<K extends TaskName>(
+    lane: Omit<Lane<K>, 'port'>,
+    take: (answer: Answer<K>) => void,
+  ): Promise<void>;
   destroy(): Promise<void>;
 }
 
 export interface PoolOptions {
-  readonly threads: number;
-  /** Workers at most; by default no more. */
-  readonly deepest?: number;
+  /** Workers at most, at least one. */
+  readonly most: number;
+  /** Workers to start before they are asked for. */
+  readonly ahead: number;
   /** The compiled worker: `worker.js` beside this file. */
-  readonly workerFile?: URL;
+  readonly workerFile?: URL | undefined;
 }
 
 /**
@@ -27,28 +37,41 @@ const YOUNG_MB = 4;
  */
 const AGAIN_MS = 200;
 
-/** Starts workers; shards may be given to them at once. */
-export async function startPool(options: PoolOptions): Promise<Pool> {
+/** Makes a pool whose workers start as they are asked to take part. */
+export async function startPool({ most, ahead, workerFile }: PoolOptions): Promise<Pool> {
   const { Piscina } = await import('piscina');
-  const file = options.workerFile ?? new URL('./worker.js', import.meta.url);
+  const file = workerFile ?? new URL('./worker.js', import.meta.url);
   const pool = new Piscina({
     filename: file.href,
-    minThreads: options.threads,
-    // It starts one more whenever all are at work, and `Depth` says how many may be.
-    maxThreads: Math.max(options.threads, options.deepest ?? 0),
-    // Else every worker beyond the least ends whenever it waits for its next shard, to be started anew.
+    minThreads: ahead,
+    maxThreads: most,
+    // Else a worker ends whenever it waits for its next run, to be started anew.
     idleTimeout: Infinity,
     recordTiming: false,
     resourceLimits: { maxYoungGenerationSizeMb: YOUNG_MB },
   });
   // A task that ends just as the pool is destroyed emits `error`; its own promise tells all.
   pool.on('error', () => undefined);
-  const loaded = Promise.all(pool.threads.map(isLoaded));
+  const loading = new Map<Worker, Promise<void>>();
+  const watch = (): void => {
+    for (const worker of pool.threads) {
+      if (!loading.has(worker)) loading.set(worker, isLoaded(worker));
+    }
+  };
+  watch();
   return {
-    run: async (job) => await (pool.run(job) as Promise<unknown>),
+    async join(lane, take) {
+      const { port1, port2 } = new MessageChannel();
+      port1.on('message', take);
+      const ended = pool.run({ ...lane, port: port2 }, { transferList: [port2] }) as Promise<void>;
+      watch();
+      // Without it a worker that dies would leave the port open, and the process waiting for it.
+      ended.catch(() => port1.close());
+      await ended;
+    },
     async destroy() {
       // Workers that are ended while they still load can take Node 20 with them.
-      await loaded;
+      await Promise.all(loading.values());
       const { threads } = pool;
       const again = setInterval(
         () => threads.forEach((thread) => void thread.terminate()),

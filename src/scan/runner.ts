@@ -1,34 +1,45 @@
-import { Depth, inDepth } from './depth.js';
 import { AppError } from '../fs/errors.js';
 import type { ReadFs } from '../fs/read-fs.js';
+import { Depth } from './depth.js';
 import { runTask } from './handlers.js';
 import type { TaskName, Tasks } from './handlers.js';
+import { claim, claimed, closeCounter, makeCounter } from './lane.js';
+import type { Answer, Lane } from './lane.js';
 import { startPool } from './pool.js';
-import type { Pool, PoolOptions } from './pool.js';
+import type { Pool } from './pool.js';
 
-export interface RunnerOptions extends PoolOptions {
+export interface RunnerOptions {
   readonly fs: ReadFs;
-  /** Workers; 0 runs every shard inline. */
+  /** How many threads read, this one among them; 1 runs every shard here. */
   readonly threads: number;
-  /** Workers at most, when those there are wait for the disk; by default no more. */
+  /** Threads at most, when those there are wait for the disk; by default no more. */
   readonly deepest?: number;
   readonly signal?: AbortSignal;
-  /** Milliseconds of inline work before workers are thought of; 0 starts them at once. */
+  /** Milliseconds of reading here before workers are thought of; 0 starts them at once. */
   readonly inlineBudgetMs?: number;
+  readonly workerFile?: URL;
 }
 
 const INLINE_BUDGET_MS = 60;
 /** What a pool takes to start, on an idle machine. */
 const POOL_MS = 70;
 
-/** Runs shards, inline while the store seems small and then in a pool of workers. */
+/**
+ * Runs shards: here while the store seems small, and then in a pool of workers too. This thread
+ * reads whenever it has no answers to take in, so there is one worker less to start, to compile
+ * for and to hold in memory.
+ */
 export class Runner {
   readonly #options: RunnerOptions;
+  readonly #depth: Depth;
   #spentMs = 0;
   #pool: Promise<Pool> | undefined;
-  readonly #depth: Depth;
-  /** Nothing runs inline any more. */
+  /** Workers take part from a run's first shard on. */
   #pooled = false;
+  /** Every shard is a worker's. */
+  #elsewhere = false;
+  /** Settles when the workers of earlier runs are free. */
+  #free: Promise<unknown> = Promise.resolve();
 
   constructor(options: RunnerOptions) {
     this.#options = options;
@@ -36,20 +47,20 @@ export class Runner {
   }
 
   /**
-   * Starts the workers now, for a run that may be long: they load while this thread does. Shards
-   * go on inline as if they were not there yet.
+   * Starts as many workers as there are threads to read, for a run that `engage` will follow:
+   * they load while this thread does. Shards go on here as if they were not there yet.
    */
   warm(): void {
-    if (this.#options.threads === 0 || this.#pool !== undefined) return;
-    this.#pool = startPool(this.#options);
-    // Whoever runs a shard next is told.
-    this.#pool.catch(() => undefined);
+    void this.#start(this.#options.threads);
   }
 
-  /** From now on everything is run by the workers. */
+  /**
+   * From now on everything is run by workers: for shards that take so long that a signal or a
+   * bar could not wait for them.
+   */
   engage(): void {
     this.warm();
-    this.#pooled = this.#pool !== undefined;
+    this.#elsewhere = true;
   }
 
   /** The facts of every shard, in the order of the shards. */
@@ -57,26 +68,43 @@ export class Runner {
     task: K,
     shards: readonly Tasks[K]['shard'][],
   ): AsyncGenerator<Tasks[K]['facts']> {
-    let next = 0;
+    const answers = new Answers<Tasks[K]['facts']>();
+    const counter = makeCounter();
+    const crew = new Crew({ task, shards, counter }, answers);
+    const onAbort = (): void => answers.fail(stopped());
+    this.#options.signal?.addEventListener('abort', onAbort, { once: true });
+    if (this.isStopped()) onAbort();
     let spentHere = 0;
-    while (next < shards.length && this.#runsInline(next, shards.length - next, spentHere)) {
-      this.#throwIfStopped();
-      const started = performance.now();
-      const facts = await runTask(this.#options.fs, task, shards[next++] as Tasks[K]['shard']);
-      const took = performance.now() - started;
-      this.#spentMs += took;
-      spentHere += took;
-      yield facts;
-      // Signals are heard only between turns of the event loop.
-      await new Promise((resolve) => setImmediate(resolve));
-    }
-    if (next === shards.length) return;
-    const pool = await (this.#pool ??= startPool(this.#options));
-    this.#pooled = true;
-    const results = inDepth(shards.slice(next), this.#depth, (shard) => pool.run({ task, shard }));
-    for (const result of results) {
-      const facts = (await this.#orStopped(result)) as Tasks[K]['facts'];
-      yield facts;
+    let doneHere = 0;
+    try {
+      for (let next = 0; next < shards.length; next++) {
+        while (!answers.has(next)) {
+          const left = shards.length - claimed(counter);
+          if (left > 0 && this.#wantsWorkers(doneHere, left, spentHere)) {
+            crew.call(() => this.#readyPool(), this.#depth.now - (this.#elsewhere ? 0 : 1));
+          }
+          const mine = this.#elsewhere ? shards.length : claim(counter);
+          if (mine >= shards.length) {
+            await answers.come();
+          } else {
+            const started = performance.now();
+            const shard = shards[mine] as Tasks[K]['shard'];
+            answers.put(mine, await runTask(this.#options.fs, task, shard));
+            const took = performance.now() - started;
+            this.#spentMs += took;
+            spentHere += took;
+            doneHere++;
+            // Signals, and what the workers found, are heard only between turns of the event loop.
+            await new Promise((resolve) => setImmediate(resolve));
+          }
+          this.#depth.adapt();
+        }
+        yield answers.take(next);
+      }
+    } finally {
+      closeCounter(counter, shards.length);
+      this.#free = crew.free();
+      this.#options.signal?.removeEventListener('abort', onAbort);
     }
   }
 
@@ -85,6 +113,7 @@ export class Runner {
     const pool = await this.#pool;
     this.#pool = undefined;
     this.#pooled = false;
+    this.#elsewhere = false;
     await pool?.destroy();
   }
 
@@ -93,31 +122,107 @@ export class Runner {
     return this.#options.signal?.aborted === true;
   }
 
+  #start(ahead: number): Promise<Pool> {
+    if (this.#pool === undefined) {
+      const { threads, deepest = threads, workerFile } = this.#options;
+      this.#pool = startPool({ most: Math.max(1, deepest), ahead, workerFile });
+      // Whoever runs a shard next is told.
+      this.#pool.catch(() => undefined);
+    }
+    return this.#pool;
+  }
+
+  /** The pool once its workers can take part, so that none is started beside one that is about to. */
+  async #readyPool(): Promise<Pool> {
+    const [pool] = await Promise.all([this.#start(0), this.#free]);
+    // What was before, with a worker less, says nothing of how busy they are together.
+    this.#depth.restart();
+    return pool;
+  }
+
   /**
-   * Inline for a while, and then as long as what is left of the task would be done before
+   * Not for a while, and then not as long as what is left of the task would be done before
    * workers are up: on a busy machine a small store takes its time, and workers more of it.
    */
-  #runsInline(done: number, left: number, spentMs: number): boolean {
-    if (this.#options.threads === 0) return true;
-    if (this.#pooled) return false;
+  #wantsWorkers(done: number, left: number, spentMs: number): boolean {
+    if (this.#elsewhere) return true;
+    if (this.#depth.now < 2) return false;
     const budget = this.#options.inlineBudgetMs ?? INLINE_BUDGET_MS;
-    if (budget === 0) return false;
-    return this.#spentMs < budget || done === 0 || (spentMs / done) * left < POOL_MS;
+    this.#pooled ||=
+      budget === 0 || (this.#spentMs >= budget && done > 0 && (spentMs / done) * left >= POOL_MS);
+    return this.#pooled;
+  }
+}
+
+/** What the shards of a run say, as it comes in from this thread and from others. */
+class Answers<T> {
+  readonly #waiting = new Map<number, T>();
+  #failure: { readonly error: unknown } | undefined;
+  #wake: () => void = () => undefined;
+
+  put(at: number, facts: T): void {
+    this.#waiting.set(at, facts);
+    this.#wake();
   }
 
-  #throwIfStopped(): void {
-    if (this.isStopped()) throw stopped();
+  /** Ends the run: whoever asks for an answer is thrown this. */
+  fail(error: unknown): void {
+    this.#failure ??= { error };
+    this.#wake();
   }
 
-  async #orStopped<T>(result: Promise<T>): Promise<T> {
-    this.#throwIfStopped();
-    const { signal } = this.#options;
-    if (signal === undefined) return await result;
-    return await new Promise<T>((resolve, reject) => {
-      const onAbort = (): void => reject(stopped());
-      signal.addEventListener('abort', onAbort, { once: true });
-      result.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-    });
+  has(at: number): boolean {
+    if (this.#failure !== undefined) throw this.#failure.error;
+    return this.#waiting.has(at);
+  }
+
+  take(at: number): T {
+    const facts = this.#waiting.get(at) as T;
+    this.#waiting.delete(at);
+    return facts;
+  }
+
+  /** Waits until something comes. */
+  async come(): Promise<void> {
+    if (this.#failure !== undefined) return;
+    await new Promise<void>((resolve) => (this.#wake = resolve));
+  }
+}
+
+/** The workers that take part in a run. */
+class Crew<K extends TaskName> {
+  readonly #lane: Omit<Lane<K>, 'port'>;
+  readonly #answers: Answers<Tasks[K]['facts']>;
+  readonly #ended: Promise<void>[] = [];
+
+  constructor(lane: Omit<Lane<K>, 'port'>, answers: Answers<Tasks[K]['facts']>) {
+    this.#lane = lane;
+    this.#answers = answers;
+  }
+
+  /** Lets workers join until there are as many as wanted, and no more than shards to claim. */
+  call(ready: () => Promise<Pool>, wanted: number): void {
+    const take = ({ at, facts }: Answer<K>): void => this.#answers.put(at, facts);
+    for (let more = Math.min(wanted - this.#ended.length, this.#unclaimed()); more > 0; more--) {
+      const ended = this.#join(ready(), take);
+      this.#ended.push(ended);
+      ended.catch((error: unknown) => this.#answers.fail(error));
+    }
+  }
+
+  async #join(started: Promise<Pool>, take: (answer: Answer<K>) => void): Promise<void> {
+    const pool = await started;
+    // Others may have done it all before the pool was there.
+    if (this.#unclaimed() > 0) await pool.join(this.#lane, take);
+  }
+
+  /** Settles when the workers are free for another run. */
+  async free(): Promise<void> {
+    await Promise.allSettled(this.#ended);
+  }
+
+  #unclaimed(): number {
+    return this.#lane.shards.length - claimed(this.#lane.counter);
   }
 }
 

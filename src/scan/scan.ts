@@ -198,8 +198,11 @@ export async function readDetails(
   const none = { ...context, ...NOTHING };
   const shards = [
     ...chunksOf(request.blobs, DETAILS_A_SHARD * PACKED).map((blobs) => ({ ...none, blobs })),
-    ...inPartsOf(request.layerLinks, cutLinks).map((layerLinks) => ({ ...none, layerLinks })),
-    ...inPartsOf(request.tags, cutTags).map((tags) => ({ ...none, tags })),
+    ...inPartsOf(request.layerLinks, linksIn, cutLinks).map((layerLinks) => ({
+      ...none,
+      layerLinks,
+    })),
+    ...inPartsOf(request.tags, tagsIn, cutTags).map((tags) => ({ ...none, tags })),
     ...inParts(request.histories, DETAILS_A_SHARD).map((histories) => ({ ...none, histories })),
     ...inParts(request.signatures, DETAILS_A_SHARD).map((signatures) => ({ ...none, signatures })),
     ...inParts(request.skeletons, DETAILS_A_SHARD).map((skeletons) => ({ ...none, skeletons })),
@@ -221,8 +224,9 @@ function joinDetails(parts: readonly DetailFacts[], request: DetailRequest): Det
     blobAllocated: new Float64Array(count),
     blobShared: new Uint8Array(count),
     blobMtimes: new BigInt64Array(count),
-    linkTimes: new Float64Array(countOf(request.layerLinks)),
-    tagsWithMore: new Uint8Array(countOf(request.tags)),
+    linkTimes: new Float64Array(countIn(request.layerLinks, linksIn)),
+    entryCounts: new Uint32Array(countIn(request.tags, tagsIn)),
+    entries: new Uint8Array(parts.reduce((bytes, part) => bytes + part.entries.length, 0)),
   };
   const histories: TagHistory[] = [];
   const signatures: TagHistory[] = [];
@@ -232,6 +236,7 @@ function joinDetails(parts: readonly DetailFacts[], request: DetailRequest): Det
   let blob = 0;
   let link = 0;
   let tag = 0;
+  let entry = 0;
   for (const part of parts) {
     joined.blobStates.set(part.blobStates, blob);
     joined.blobBytes.set(part.blobBytes, blob);
@@ -239,10 +244,12 @@ function joinDetails(parts: readonly DetailFacts[], request: DetailRequest): Det
     joined.blobShared.set(part.blobShared, blob);
     joined.blobMtimes.set(part.blobMtimes, blob);
     joined.linkTimes.set(part.linkTimes, link);
-    joined.tagsWithMore.set(part.tagsWithMore, tag);
+    joined.entryCounts.set(part.entryCounts, tag);
+    joined.entries.set(part.entries, entry);
     blob += part.blobStates.length;
     link += part.linkTimes.length;
-    tag += part.tagsWithMore.length;
+    tag += part.entryCounts.length;
+    entry += part.entries.length;
     for (const history of part.histories) histories.push(history);
     for (const named of part.signatures) signatures.push(named);
     for (const skeleton of part.skeletons) skeletons.push(skeleton);
@@ -293,30 +300,40 @@ export async function peekManifests(
   }
 }
 
-/** Cuts packed digests into shards. */
+/** Cuts packed digests into shards, over memory that all threads share: each of them gets all shards. */
 export function chunksOf(bytes: Uint8Array, size: number): Uint8Array[] {
+  const shared = new Uint8Array(new SharedArrayBuffer(bytes.length));
+  shared.set(bytes);
   const parts = [];
-  // Copies, so that a part can be handed to a worker without the whole.
-  for (let at = 0; at < bytes.length; at += size) parts.push(bytes.slice(at, at + size));
+  for (let at = 0; at < bytes.length; at += size) parts.push(shared.subarray(at, at + size));
   return parts;
 }
 
-function countOf(groups: readonly OfRepository[]): number {
-  return groups.reduce((count, { digests }) => count + digests.length / PACKED, 0);
+function linksIn({ digests }: OfRepository): number {
+  return digests.length / PACKED;
+}
+
+function tagsIn({ tags }: TagsOfRepository): number {
+  return tags.length;
+}
+
+function countIn<T>(groups: readonly T[], itemsIn: (group: T) => number): number {
+  return groups.reduce((count, group) => count + itemsIn(group), 0);
 }
 
 /**
- * Parts of about `DETAILS_A_SHARD` digests; `cut` makes one of a large repository's, from one
- * digest to another.
+ * Parts of about `DETAILS_A_SHARD` items; `cut` makes one of a large repository's, from one item
+ * to another.
  */
-function inPartsOf<T extends OfRepository>(
+function inPartsOf<T>(
   groups: readonly T[],
+  itemsIn: (group: T) => number,
   cut: (group: T, from: number, to: number) => T,
 ): T[][] {
   const parts: T[][] = [];
   let room = 0;
   for (const group of groups) {
-    const count = group.digests.length / PACKED;
+    const count = itemsIn(group);
     for (let from = 0; from < count;) {
       if (room === 0) {
         parts.push([]);
@@ -336,8 +353,12 @@ function cutLinks({ repository, digests }: OfRepository, from: number, to: numbe
   return { repository, digests: digests.slice(from * PACKED, to * PACKED) };
 }
 
-function cutTags(group: TagsOfRepository, from: number, to: number): TagsOfRepository {
-  return { ...cutLinks(group, from, to), tags: group.tags.slice(from, to) };
+function cutTags(
+  { repository, tags }: TagsOfRepository,
+  from: number,
+  to: number,
+): TagsOfRepository {
+  return { repository, tags: tags.slice(from, to) };
 }
 
 /** Cuts a list into shards. */

@@ -107,6 +107,11 @@ export class PackedList {
     this.count++;
   }
 
+  /** Takes back all but the first `count`. */
+  cut(count: number): void {
+    this.count = count;
+  }
+
   /** The list in an array of its own, exactly as long. */
   take(): Uint8Array {
     return this.#bytes.slice(0, this.count * PACKED);

@@ -29,7 +29,7 @@ export async function check(
 ): Promise<CheckReport> {
   const read = makeReadFs(fs === nodeFs ? nodeFs : asNodeFs(fs));
   const found = await openRoot(read, root, { env: {}, allowMounts: [] });
-  const runner = new Runner({ fs: read, threads: 0 });
+  const runner = new Runner({ fs: read, threads: 1 });
   const scan = {
     base: found.base,
     fs: read,

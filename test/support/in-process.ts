@@ -69,7 +69,7 @@ export async function sweepInProcess(
 ): Promise<SweepResult> {
   const fs = makeReadFs();
   const found = await openRoot(fs, root, { env: {}, allowMounts: [] });
-  const runner = new Runner({ fs, threads: 0 });
+  const runner = new Runner({ fs, threads: 1 });
   const scan = { base: found.base, fs, runner, writeOff: [], tagTimes: false, portraits: false };
   return await runSweep({
     plan: toDo,

@@ -76,7 +76,7 @@ export async function planStore(
 ): Promise<PlannedStore> {
   const wrap = options.wrap ?? ((inner: ReadFs): ReadFs => inner);
   const read = wrap(makeReadFs(fs === nodeFs ? nodeFs : asNodeFs(fs)));
-  const runner = new Runner({ fs: read, threads: 0, ...options.runner });
+  const runner = new Runner({ fs: read, threads: 1, ...options.runner });
   const scan = {
     base: read.resolve(`${root}/docker/registry/v2`),
     fs: read,

@@ -275,8 +275,12 @@ describe('the shard of details', () => {
     const store = newStore();
     const old = image(store, 'a', 'latest');
     const current = image(store, 'a', 'latest');
-    const alone = image(store, 'b', 'new');
+    image(store, 'b', 'new');
     const bare = digestOf('bare');
+    // Whose history has what is no digest is left alone.
+    for (const name of ['0', '1'.repeat(64), '2'.repeat(64)]) {
+      store.mkdir(`repositories/b/_manifests/tags/odd/index/sha256/${name}`);
+    }
     store.mkdir(`repositories/a/_layers/${digestPath(bare)}`);
     store.ageEverything(OLD);
     const { fs, context } = reading(store);
@@ -285,8 +289,8 @@ describe('the shard of details', () => {
       ...NOTHING,
       layerLinks: [{ repository: 'a', digests: pack(current.edges[0] as string, bare) }],
       tags: [
-        { repository: 'a', digests: pack(current.digest), tags: ['latest'] },
-        { repository: 'b', digests: pack(alone.digest, current.digest), tags: ['new', 'none'] },
+        { repository: 'a', tags: ['latest'] },
+        { repository: 'b', tags: ['new', 'none', 'odd'] },
       ],
       histories: [
         { repository: 'a', tag: 'latest' },
@@ -295,7 +299,8 @@ describe('the shard of details', () => {
       skeletons: ['a'],
     });
     expect([...facts.linkTimes]).toEqual([OLD.getTime(), BARE]);
-    expect([...facts.tagsWithMore]).toEqual([1, 0, 1]);
+    expect([...facts.entryCounts]).toEqual([2, 0, 0, 0]);
+    expect(unpack(facts.entries).sort()).toEqual([old.digest, current.digest].sort());
     expect(facts.histories[0]).toMatchObject({
       digests: [old.digest, current.digest].sort(),
       directories: ['index/sha256', 'index'],
