@@ -245,7 +245,7 @@ function readEntries(
   for (const { repository, tags } of asked) {
     for (const tag of tags) {
       const before = entries.count;
-      const names = entriesOf(reader, `${tagDirectory(repository, tag)}/index/sha256`);
+      const names = entriesOf(reader, `${tagDirectory(repository, tag)}/index`);
       // Where something is no digest, nothing of it is touched.
       if (!names.every((name) => entries.pushHex(name))) entries.cut(before);
       counts.push(entries.count - before);
@@ -260,11 +260,14 @@ function readEntries(
  * plus two) tells as much for one system call as a listing for seven, and a plan spent a third of
  * its calls on histories that have nothing to tell. What is not seen here is not touched.
  */
-function entriesOf(reader: ShardReader, path: BytePath): readonly string[] {
+function entriesOf(reader: ShardReader, index: BytePath): readonly string[] {
+  const path = `${index}/sha256`;
   let names: readonly string[] | undefined = [];
   reader.try(path, (absolute) => {
     const expected = reader.fs.quickStat(absolute)?.subdirectories;
     if (expected === undefined || expected === 0 || expected === 1) return;
+    // A sweep follows no symlink, so what stands behind one is not planned.
+    if (reader.fs.quickStat(`${reader.base}/${index}`)?.isSymlink !== false) return;
     const listed = reader.fs.names(absolute);
     names = listed.length === expected ? listed : undefined;
   });
