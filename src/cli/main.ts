@@ -298,7 +298,7 @@ function addCommon(command: Command): Command {
     .option('-v, --verbose', 'stack traces with errors')
     .option('--no-progress', 'no progress on stderr')
     .addOption(colorOption())
-    .option('--threads <n>', 'worker threads (default: the cores, up to 8 on a slow disk)');
+    .option('--threads <n>', 'threads that read (default: the cores, up to 8 on a slow disk)');
 }
 
 function allowOption(

@@ -41,7 +41,7 @@ export interface Session {
 }
 
 const MOST_THREADS = 256;
-/** Workers at most, where `--threads` says nothing, when they wait for the disk. */
+/** Threads that read at most, where `--threads` says nothing, when they wait for the disk. */
 const DEEPEST = 8;
 
 /**
