@@ -103,7 +103,7 @@ export class Runner {
       }
     } finally {
       closeCounter(counter, shards.length);
-      this.#free = crew.free();
+      this.#free = Promise.all([this.#free, crew.free()]);
       this.#options.signal?.removeEventListener('abort', onAbort);
     }
   }
