@@ -3,12 +3,13 @@ import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import fs from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { plannedBlobs, regsweep } from '../support/cli.ts';
 import type { PlanLine, PlanReport } from '../support/cli.ts';
 import { describeUnless, describeWithPackages, isRoot } from '../support/packages.ts';
 import { startRegistry } from '../support/registry.ts';
 import type { Registry } from '../support/registry.ts';
+import { buildShim, SHIM_PACKAGES, untilStopped } from '../support/shim.ts';
 import {
   addOrphans,
   brokenIn,
@@ -264,7 +265,7 @@ describeUnless(obstacleToLooking(), 'a sweep', () => {
   }
 });
 
-describe('two sweeps at once', () => {
+describeWithPackages(SHIM_PACKAGES, 'two sweeps at once', () => {
   const state = (): string => join(folder, `state-${count}`);
   const lockFile = (): string => {
     const { dev, ino } = fs.statSync(join(root, 'docker/registry/v2'), { bigint: true });
@@ -273,11 +274,27 @@ describe('two sweeps at once', () => {
   const inState = (flags: readonly string[] = []): ReturnType<typeof regsweep> =>
     regsweep(['sweep', file, '--yes', ...STOPPED, ...flags], { env: { XDG_STATE_HOME: state() } });
 
-  test('one works and the other is told so', async () => {
-    const one = start(['sweep', file, '--yes', ...STOPPED], state());
+  let shim: ReturnType<typeof buildShim>;
+  beforeAll(() => {
+    shim = buildShim();
+  });
+  afterAll(() => shim.remove());
+
+  /** Starts a sweep that stops before its first change, with the lock taken. */
+  async function begin(): Promise<ReturnType<typeof start>> {
+    const report = join(folder, `calls-${count}`);
+    fs.writeFileSync(report, '');
+    const settings = Object.entries(shim.environment({ root, report, fault: 'stop', at: 1 }));
+    const wrapper = ['env', ...settings.map(([name, value]) => `${name}=${value}`)];
+    const one = start(['sweep', file, '--yes', ...STOPPED], state(), wrapper);
     children.push(one.child);
-    await until('it holds the lock', () => fs.existsSync(lockFile()));
-    one.child.kill('SIGSTOP');
+    expect(await untilStopped(report, one.done)).toBe(one.pid);
+    expect(fs.existsSync(lockFile())).toBe(true);
+    return one;
+  }
+
+  test('one works and the other is told so', async () => {
+    const one = await begin();
     const before = treeOf(root);
     // The same state, another state, and another place for it: the socket tells in all of them.
     for (const flags of [[], ['--state-dir', join(folder, `other-state-${count}`)]]) {
@@ -294,10 +311,7 @@ describe('two sweeps at once', () => {
   });
 
   test('on two stores do not mind each other', async () => {
-    const one = start(['sweep', file, '--yes', ...STOPPED], state());
-    children.push(one.child);
-    await until('it holds the lock', () => fs.existsSync(lockFile()));
-    one.child.kill('SIGSTOP');
+    const one = await begin();
     const otherRoot = join(folder, `second-${count}`);
     makeStore(otherRoot);
     await writePlan(otherRoot, `${file}-second`);
@@ -308,9 +322,7 @@ describe('two sweeps at once', () => {
   });
 
   test('one of which was killed: the next goes on where it was', async () => {
-    const one = start(['sweep', file, '--yes', ...STOPPED], state());
-    children.push(one.child);
-    await until('it holds the lock', () => fs.existsSync(lockFile()));
+    const one = await begin();
     one.child.kill('SIGKILL');
     await one.done;
     expect(fs.existsSync(lockFile())).toBe(true);

@@ -76,19 +76,27 @@ export async function whenStopped(
   ended: Promise<unknown>,
   act: () => void,
 ): Promise<boolean> {
+  const pid = await untilStopped(report, ended);
+  if (pid === undefined) return false;
+  act();
+  process.kill(pid, 'SIGCONT');
+  await ended;
+  return true;
+}
+
+/** The process that has stopped before the call that was asked for; undefined when the program ended without it. */
+export async function untilStopped(
+  report: string,
+  ended: Promise<unknown>,
+): Promise<number | undefined> {
   const state = { over: false };
-  const over = ended.finally(() => (state.over = true));
+  void ended.finally(() => (state.over = true));
   while (!state.over) {
     const pid = /^stopped (\d+)$/m.exec(readFileSync(report, 'utf8'))?.[1];
-    if (pid !== undefined && stateOf(pid) === 'T') {
-      act();
-      process.kill(Number(pid), 'SIGCONT');
-      await over;
-      return true;
-    }
+    if (pid !== undefined && stateOf(pid) === 'T') return Number(pid);
     await new Promise((resolve) => setTimeout(resolve, 2));
   }
-  return false;
+  return undefined;
 }
 
 /** The state of a process by proc_pid_stat(5), behind the name in parentheses. */
