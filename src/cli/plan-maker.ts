@@ -1,4 +1,3 @@
-import { actionsOf } from '../plan/actions.js';
 import { surveyStore } from '../plan/derive.js';
 import type { Survey } from '../plan/derive.js';
 import type { GarbageOptions } from '../plan/disk-question.js';
@@ -69,7 +68,7 @@ export async function makePlan(session: Session, settings: PlanSettings): Promis
   });
   refuseWithoutRepositories(survey, session.shownAs);
   const garbage = await collectGarbage(scan, survey, options);
-  const summary = summarize(survey, garbage, actionsOf(survey, garbage));
+  const summary = summarize(survey, garbage);
   const whatIf = settings.whatIf ? await foretell(survey, settings, outcome) : undefined;
   return { survey, garbage, summary, options, outcome, goal, whatIf };
 }

@@ -14,6 +14,8 @@ const EMPTY = 0xffffffff;
 export class DigestTable {
   size = 0;
   #arena = new Uint32Array(WORDS * 1024);
+  /** The arena's bytes. */
+  #bytes = new Uint8Array(this.#arena.buffer);
   #slots = new Uint32Array(4096).fill(EMPTY);
   readonly #seed: number;
   readonly #others = new Map<Digest, number>();
@@ -25,17 +27,27 @@ export class DigestTable {
 
   /** Interns every digest of a packed array, and calls `each` with its integer, in order. */
   internAll(packed: Uint8Array, each: (id: number, at: number) => void): void {
-    const words = wordsOf(packed);
-    const count = words.length / WORDS;
-    for (let i = 0; i < count; i++) each(this.#intern(words, i * WORDS), i);
+    const ids = this.idsOf(packed);
+    for (let i = 0; i < ids.length; i++) each(ids[i] as number, i);
   }
 
   /** The integers of a packed array, interning what is new. */
   idsOf(packed: Uint8Array): Uint32Array {
+    const words = wordsOf(packed);
     const ids = new Uint32Array(packed.length / PACKED);
-    this.internAll(packed, (id, at) => {
-      ids[at] = id;
-    });
+    for (let i = 0; i < ids.length; i++) ids[i] = this.#intern(words, i * WORDS);
+    return ids;
+  }
+
+  /** As `idsOf`, with `none` where a digest's bytes are all zero. */
+  idsOrNone(packed: Uint8Array, none: number): Uint32Array {
+    const words = wordsOf(packed);
+    const ids = new Uint32Array(packed.length / PACKED);
+    for (let i = 0; i < ids.length; i++) {
+      let seen = 0;
+      for (let word = 0; word < WORDS; word++) seen |= words[i * WORDS + word] as number;
+      ids[i] = seen === 0 ? none : this.#intern(words, i * WORDS);
+    }
     return ids;
   }
 
@@ -56,7 +68,7 @@ export class DigestTable {
   text(id: number): Digest {
     const other = this.#otherTexts.get(id);
     if (other !== undefined) return other;
-    return unpackDigest(new Uint8Array(this.#arena.buffer, id * PACKED, PACKED));
+    return unpackDigest(this.#bytes, id * PACKED);
   }
 
   /** The integer of a digest that may not be in the table. */
@@ -79,13 +91,13 @@ export class DigestTable {
 
   /** The digests of some integers, packed; none of them may be `isOther`. */
   pack(ids: Uint32Array): Uint8Array {
-    const packed = new Uint8Array(ids.length * PACKED);
-    const arena = new Uint8Array(this.#arena.buffer);
+    const words = new Uint32Array(ids.length * WORDS);
     for (let i = 0; i < ids.length; i++) {
-      const at = (ids[i] as number) * PACKED;
-      packed.set(arena.subarray(at, at + PACKED), i * PACKED);
+      const from = (ids[i] as number) * WORDS;
+      const to = i * WORDS;
+      for (let word = 0; word < WORDS; word++) words[to + word] = this.#arena[from + word] as number;
     }
-    return packed;
+    return new Uint8Array(words.buffer);
   }
 
   /** A number of 32 bits for a digest that is the same in every run. */
@@ -102,9 +114,9 @@ export class DigestTable {
     if (this.#otherTexts.size > 0 && (this.isOther(a) || this.isOther(b))) {
       return this.text(a) < this.text(b) ? -1 : 1;
     }
-    const arena = new Uint8Array(this.#arena.buffer);
+    const bytes = this.#bytes;
     for (let i = 0; i < PACKED; i++) {
-      const difference = (arena[a * PACKED + i] as number) - (arena[b * PACKED + i] as number);
+      const difference = (bytes[a * PACKED + i] as number) - (bytes[b * PACKED + i] as number);
       if (difference !== 0) return difference;
     }
     return 0;
@@ -115,7 +127,8 @@ export class DigestTable {
     const known = this.#slots[slot] as number;
     if (known !== EMPTY) return known;
     const id = this.#next();
-    this.#arena.set(words.subarray(at, at + WORDS), id * WORDS);
+    const to = id * WORDS;
+    for (let word = 0; word < WORDS; word++) this.#arena[to + word] = words[at + word] as number;
     this.#slots[slot] = id;
     if (this.size * 2 > this.#slots.length) this.#rehash();
     return id;
@@ -126,6 +139,7 @@ export class DigestTable {
       const larger = new Uint32Array(this.#arena.length * 2);
       larger.set(this.#arena);
       this.#arena = larger;
+      this.#bytes = new Uint8Array(larger.buffer);
     }
     return this.size++;
   }

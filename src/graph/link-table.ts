@@ -170,19 +170,18 @@ export class LinkTable {
   }
 
   #addTags(first: number, facts: RepositoryFacts): void {
+    const ids = this.#digests.idsOrNone(facts.tags, NO_DIGEST);
     eachRepository(facts.counts, 1, (repository, from, to) => {
       this.#tagStart.push(this.#tagDigest.length);
       for (let i = from; i < to; i++) {
-        const packed = facts.tags.slice(i * 32, (i + 1) * 32);
-        const known = packed.some((byte) => byte !== 0);
-        const id = known ? (this.#digests.idsOf(packed)[0] as number) : NO_DIGEST;
+        const id = ids[i] as number;
         this.#tagRepository.push(first + repository);
         this.#tagDigest.push(id);
         this.#tagFlags.push(facts.tagFlags[i] as number);
         this.#tagTime.push(facts.tagTimes[i] as number);
         this.#tagAccess.push(facts.tagAccess[i] as number);
         this.#tagName.push(facts.tagNames[i] as string);
-        if (known) this.#manifests.want(id);
+        if (id !== NO_DIGEST) this.#manifests.want(id);
       }
     });
   }

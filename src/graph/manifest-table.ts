@@ -50,7 +50,10 @@ export class ManifestTable {
     for (const id of this.#queue.view()) {
       if (this.#digests.isOther(id)) continue;
       if (this.#present.has(id)) ids.push(id);
-      else this.#addManifest(id, READ.missing, 0, 0);
+      else {
+        this.#addManifest(id, READ.missing, 0, 0);
+        this.#edgeCount.push(0);
+      }
     }
     this.#queue = new U32List();
     return this.#digests.pack(Uint32Array.from(ids));
@@ -141,17 +144,22 @@ export class ManifestTable {
     for (const { edge, digest } of facts.others) targets[edge] = this.#digests.internText(digest);
     const portraits = new Map(facts.portraits.map(({ at, portrait }) => [at, portrait]));
     let from = 0;
-    ids.forEach((id, at) => {
+    for (let at = 0; at < ids.length; at++) {
+      const id = ids[at] as number;
       const to = from + (facts.edgeCounts[at] as number);
       if (takes(id, at)) {
         const portrait = portraits.get(at);
         if (portrait !== undefined) this.#portraits.set(id, portrait);
         const status = facts.status[at] as number;
         this.#addManifest(id, status, facts.kinds[at] as number, facts.sizes[at] as number);
-        for (let edge = from; edge < to; edge++) this.#addEdge(id, edge, targets, facts);
+        let own = 0;
+        for (let edge = from; edge < to; edge++) {
+          if (this.#addEdge(id, edge, targets, facts)) own++;
+        }
+        this.#edgeCount.push(own);
       }
       from = to;
-    });
+    }
   }
 
   #addManifest(id: number, status: number, kind: number, bytes: number): void {
@@ -163,23 +171,22 @@ export class ManifestTable {
     this.#status.push(status);
     this.#kind.push(kind);
     this.#bytes.push(bytes);
-    this.#edgeCount.push(0);
   }
 
-  #addEdge(source: number, edge: number, targets: Uint32Array, facts: ManifestFacts): void {
+  /** False for a subject, which is no edge of its row. */
+  #addEdge(source: number, edge: number, targets: Uint32Array, facts: ManifestFacts): boolean {
     const flags = facts.edgeFlags[edge] as number;
     const target = targets[edge] as number;
     if ((flags & EDGE.subject) !== 0) {
       this.#referrer.push(source);
       this.#subject.push(target);
-      return;
+      return false;
     }
-    const counts = this.#edgeCount.view();
-    counts[counts.length - 1] = (counts[counts.length - 1] as number) + 1;
     this.#edgeTarget.push(target);
     this.#edgeFlags.push(flags);
     this.#edgeBytes.push((flags & EDGE.sized) === 0 ? -1 : (facts.edgeSizes[edge] as number));
     if ((flags & EDGE.manifest) !== 0) this.want(target);
+    return true;
   }
 
   /** Row offsets by digest, and the place of every edge in its row. */

@@ -14,6 +14,27 @@ import type { Garbage } from './garbage.js';
  * and no manifest without its blobs.
  */
 export function* actionsOf(survey: Survey<PlanDecisions>, garbage: Garbage): Generator<Action> {
+  yield* actionsWith(survey, garbage, manyActions(survey, garbage));
+}
+
+/**
+ * As `actionsOf`, without the blobs and layer links: they are nearly all there is, and a garbage
+ * tells their number.
+ */
+export function fewActionsOf(survey: Survey<PlanDecisions>, garbage: Garbage): Iterable<Action> {
+  return actionsWith(survey, garbage, []);
+}
+
+function* manyActions(survey: Survey, garbage: Garbage): Generator<Action> {
+  yield* blobActions(survey, garbage);
+  yield* layerLinkActions(survey, garbage);
+}
+
+function* actionsWith(
+  survey: Survey<PlanDecisions>,
+  garbage: Garbage,
+  many: Iterable<Action>,
+): Generator<Action> {
   yield* uploadActions(survey, garbage);
   for (const { path, bytes } of garbage.temporaries) yield { kind: 'temp', path, bytes };
   if (survey.blind.length > 0) return;
@@ -22,8 +43,7 @@ export function* actionsOf(survey: Survey<PlanDecisions>, garbage: Garbage): Gen
   yield* revisions;
   const stale = staleHistory(survey, garbage);
   yield* stale.filter(({ wasLinked }) => wasLinked).map(({ action }) => action);
-  yield* blobActions(survey, garbage);
-  yield* layerLinkActions(survey, garbage);
+  yield* many;
   yield* stale.filter(({ wasLinked }) => !wasLinked).map(({ action }) => action);
   const inner = garbage.emptyDirectories.filter((path) => !isNamespacePath(path));
   for (const path of inner) yield { kind: 'empty-directory', path };

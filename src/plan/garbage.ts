@@ -115,28 +115,32 @@ function gracedBlobs(
 ): Map<number, number> {
   const { survey, options, candidates, links, linkRepository } = question;
   const { index } = survey;
-  const newest = new Map<number, number>();
-  links.forEach((at, i) => {
-    const digest = index.layers.digest[at] as number;
+  const { digest: digestAt } = index.layers;
+  /** By digest: its place among the candidates, from 1. */
+  const places = new Uint32Array(index.digests.size);
+  for (let i = 0; i < candidates.length; i++) places[candidates[i] as number] = i + 1;
+  /** By place: the newest of its links, milliseconds since 1970. */
+  const newest = new Float64Array(candidates.length + 1).fill(-Infinity);
+  for (let i = 0; i < links.length; i++) {
+    const place = places[digestAt[links[i] as number] as number] as number;
     const time = details.linkTimes[i] as number;
-    if (time > (newest.get(digest) ?? -Infinity)) newest.set(digest, time);
-  });
-  const measures = new Map<number, { bytes: number; young: boolean }>();
-  candidates.forEach((digest, i) => {
-    const dataMs = Number((details.blobMtimes[i] as bigint) / 1_000_000n);
-    const young = isYoung(options, Math.max(dataMs, newest.get(digest) ?? 0));
-    measures.set(digest, { bytes: details.blobBytes[i] as number, young });
-  });
+    if (time > (newest[place] as number)) newest[place] = time;
+  }
+  const isYoungAt = (place: number): boolean => {
+    const dataMs = Number((details.blobMtimes[place - 1] as bigint) / 1_000_000n);
+    const linkMs = newest[place] as number;
+    return isYoung(options, Math.max(dataMs, linkMs === -Infinity ? 0 : linkMs));
+  };
   const graced = new Map<number, number>();
   const explains = explainers(survey);
-  links.forEach((at, i) => {
-    const digest = index.layers.digest[at] as number;
+  for (let i = 0; i < links.length; i++) {
+    const digest = digestAt[links[i] as number] as number;
+    const place = places[digest] as number;
+    if (place === 0 || graced.has(digest)) continue;
     const repository = linkRepository[i] as number;
-    const measured = measures.get(digest);
-    if (measured === undefined || graced.has(digest)) return;
-    if (!measured.young && !busy.has(repository) && options.keepsLinked !== true) return;
-    if (!explains(repository, digest)) graced.set(digest, measured.bytes);
-  });
+    if (!isYoungAt(place) && !busy.has(repository) && options.keepsLinked !== true) continue;
+    if (!explains(repository, digest)) graced.set(digest, details.blobBytes[place - 1] as number);
+  }
   return graced;
 }
 
@@ -157,25 +161,27 @@ function sortLinks(
 ): SortedLinks {
   const { survey, options, links, linkRepository } = question;
   const { index } = survey;
-  const dropped: number[] = [];
+  const dropped = new Uint32Array(links.length);
+  let count = 0;
   const bare: string[] = [];
   const gone = new Map<number, number>();
-  links.forEach((at, i) => {
+  for (let i = 0; i < links.length; i++) {
+    const at = links[i] as number;
     const time = details.linkTimes[i] as number;
     const repository = linkRepository[i] as number;
     const digest = index.layers.digest[at] as number;
     // A directory without its link tells of a push as the link did: while it holds, both stay.
-    if (busy.has(repository) || graced.has(digest)) return;
+    if (busy.has(repository) || graced.has(digest)) continue;
     if (time === BARE) {
       const name = index.repositories[repository] as string;
       bare.push(layerDirectory(name, digestText(index, digest)));
     } else {
-      if (isYoung(options, time)) return;
-      dropped.push(at);
+      if (isYoung(options, time)) continue;
+      dropped[count++] = at;
     }
     gone.set(repository, (gone.get(repository) ?? 0) + 1);
-  });
-  return { dropped: Uint32Array.from(dropped), bare, gone };
+  }
+  return { dropped: dropped.slice(0, count), bare, gone };
 }
 
 function absentBlobs(
@@ -197,22 +203,34 @@ function goingBlobs(
   graced: ReadonlyMap<number, number>,
 ): BlobGarbage {
   const { digests } = survey.index;
+  const { blobBytes } = details;
   const places: number[] = [];
-  candidates.forEach((digest, i) => {
-    if (details.blobStates[i] === BLOB.present && !graced.has(digest)) places.push(i);
-  });
-  const bytesAt = (i: number): number => details.blobBytes[i] as number;
+  for (let i = 0; i < candidates.length; i++) {
+    if (details.blobStates[i] !== BLOB.present || graced.has(candidates[i] as number)) continue;
+    places.push(i);
+  }
   places.sort(
     (a, b) =>
-      bytesAt(b) - bytesAt(a) || digests.compare(candidates[a] as number, candidates[b] as number),
+      (blobBytes[b] as number) - (blobBytes[a] as number) ||
+      digests.compare(candidates[a] as number, candidates[b] as number),
   );
-  return {
-    digest: Uint32Array.from(places, (i) => candidates[i] as number),
-    bytes: Float64Array.from(places, bytesAt),
-    allocated: Float64Array.from(places, (i) => details.blobAllocated[i] as number),
-    shared: Uint8Array.from(places, (i) => details.blobShared[i] as number),
-    mtimeNs: BigInt64Array.from(places, (i) => details.blobMtimes[i] as bigint),
+  const count = places.length;
+  const going = {
+    digest: new Uint32Array(count),
+    bytes: new Float64Array(count),
+    allocated: new Float64Array(count),
+    shared: new Uint8Array(count),
+    mtimeNs: new BigInt64Array(count),
   };
+  for (let at = 0; at < count; at++) {
+    const i = places[at] as number;
+    going.digest[at] = candidates[i] as number;
+    going.bytes[at] = blobBytes[i] as number;
+    going.allocated[at] = details.blobAllocated[i] as number;
+    going.shared[at] = details.blobShared[i] as number;
+    going.mtimeNs[at] = details.blobMtimes[i] as bigint;
+  }
+  return going;
 }
 
 function measuredBytes(

@@ -62,21 +62,27 @@ export function repositoryRows(survey: Survey, garbage: Garbage): RepositoryRow[
 function freedByRepository(index: StoreIndex, { blobs }: Garbage): Float64Array {
   const freedBytes = new Float64Array(index.repositories.length);
   const { layers, revisions } = reverseOf(index);
-  blobs.digest.forEach((digest, i) => {
-    const holders = new Set<number>();
-    eachOf(layers, digest, (repository) => holders.add(repository));
-    eachOf(revisions, digest, (entry) => {
-      holders.add(index.revisions.repository[entry] as number);
-    });
-    if (holders.size === 0 || blobs.shared[i] === 1) return;
+  const holders: number[] = [];
+  const told = new Uint32Array(index.repositories.length);
+  for (let i = 0; i < blobs.digest.length; i++) {
+    const digest = blobs.digest[i] as number;
+    holders.length = 0;
+    const add = (repository: number): void => {
+      if (told[repository] === i + 1) return;
+      told[repository] = i + 1;
+      holders.push(repository);
+    };
+    eachOf(layers, digest, add);
+    eachOf(revisions, digest, (entry) => add(index.revisions.repository[entry] as number));
+    if (holders.length === 0 || blobs.shared[i] === 1) continue;
     const bytes = blobs.bytes[i] as number;
-    const part = Math.floor(bytes / holders.size);
-    let rest = bytes - part * holders.size;
+    const part = Math.floor(bytes / holders.length);
+    let rest = bytes - part * holders.length;
     for (const repository of holders) {
       freedBytes[repository] = (freedBytes[repository] as number) + part + (rest > 0 ? 1 : 0);
       if (rest > 0) rest--;
     }
-  });
+  }
   return freedBytes;
 }
 

@@ -1,11 +1,14 @@
+import { Bits } from '../graph/lists.js';
 import { eachOf, reverseOf } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
 import { parseDigest } from '../registry/digest.js';
 import { LINK } from '../registry/layout.js';
 import type { Finding } from '../registry/finding.js';
 import { REVISION } from '../scan/facts.js';
+import type { PlanDecisions } from '../policy/decisions.js';
 import { removalsOf } from './action.js';
 import type { Action, ActionKind } from './action.js';
+import { fewActionsOf } from './actions.js';
 import type { Survey } from './derive.js';
 import type { Garbage } from './garbage.js';
 import { repositoryRows, taintedRows } from './repository-rows.js';
@@ -54,13 +57,9 @@ interface Totals {
 }
 
 /** The figures of a plan, of what goes and of what stays. */
-export function summarize(
-  survey: Survey,
-  garbage: Garbage,
-  actions: Iterable<Action>,
-): PlanSummary {
+export function summarize(survey: Survey<PlanDecisions>, garbage: Garbage): PlanSummary {
   const { index, liveness } = survey;
-  const counted = countActions(actions);
+  const counted = countActions(survey, garbage);
   const { blobs } = garbage;
   const droppedBytes = sum(blobs.bytes);
   const uploadBytes = garbage.uploads.reduce((total, { bytes }) => total + bytes, 0);
@@ -130,10 +129,14 @@ interface Counted {
   readonly byKind: ReadonlyMap<ActionKind, number>;
 }
 
-function countActions(actions: Iterable<Action>): Counted {
+/** Blobs and layer links are counted where they lie: each removes one file and its directory. */
+function countActions(survey: Survey<PlanDecisions>, garbage: Garbage): Counted {
+  const blobs = survey.blind.length > 0 ? 0 : garbage.blobs.digest.length;
+  const layerLinks = survey.blind.length > 0 ? 0 : garbage.layerLinks.length;
+  const many = blobs + layerLinks;
   const byKind = new Map<ActionKind, number>();
-  const counted = { actions: 0, files: 0, links: 0, directories: 0, byKind };
-  for (const action of actions) {
+  const counted = { actions: many, files: many, links: layerLinks, directories: many, byKind };
+  for (const action of fewActionsOf(survey, garbage)) {
     counted.actions++;
     byKind.set(action.kind, (byKind.get(action.kind) ?? 0) + 1);
     const { files, directories } = ONE_OF_EACH.has(action.kind)
@@ -141,20 +144,13 @@ function countActions(actions: Iterable<Action>): Counted {
       : countRemovals(action);
     counted.files += files;
     counted.directories += directories;
-    if (action.kind !== 'blob' && action.kind !== 'upload' && action.kind !== 'temp') {
-      counted.links += files;
-    }
+    if (action.kind !== 'upload' && action.kind !== 'temp') counted.links += files;
   }
   return counted;
 }
 
 /** Kinds that remove one file and its directory: nearly all, so no path is made of them. */
-const ONE_OF_EACH: ReadonlySet<ActionKind> = new Set([
-  'blob',
-  'layer-link',
-  'revision',
-  'tag-index',
-]);
+const ONE_OF_EACH: ReadonlySet<ActionKind> = new Set(['revision', 'tag-index']);
 
 function countRemovals(action: Action): { files: number; directories: number } {
   const { files, directories } = removalsOf(action);
@@ -186,7 +182,8 @@ function freed(values: Float64Array, shared: Uint8Array): number {
 }
 
 function keptBytes({ index }: Survey, garbage: Garbage): number {
-  const dropped = new Set(garbage.blobs.digest);
+  const dropped = new Bits(index.digests.size);
+  for (const digest of garbage.blobs.digest) dropped.add(digest);
   let total = 0;
   for (let digest = 0; digest < index.digests.size; digest++) {
     if (!index.present.has(digest) || dropped.has(digest)) continue;
@@ -203,11 +200,11 @@ function countBlobs(
 ): { blobs: number; bytes: number } {
   let count = 0;
   let bytes = 0;
-  blobs.digest.forEach((digest, i) => {
-    if (!counts(digest)) return;
+  for (let i = 0; i < blobs.digest.length; i++) {
+    if (!counts(blobs.digest[i] as number)) continue;
     count++;
     bytes += blobs.bytes[i] as number;
-  });
+  }
   return { blobs: count, bytes };
 }
 

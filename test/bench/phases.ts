@@ -7,7 +7,6 @@ import { makeReadFs } from '../../src/fs/node-fs.ts';
 import { IndexBuilder } from '../../src/graph/index-builder.ts';
 import { reverseOf } from '../../src/graph/store-index.ts';
 import type { StoreIndex } from '../../src/graph/store-index.ts';
-import { actionsOf } from '../../src/plan/actions.ts';
 import { surveyIndex } from '../../src/plan/derive.ts';
 import { collectGarbage } from '../../src/plan/garbage.ts';
 import { summarize } from '../../src/plan/summary.ts';
@@ -105,7 +104,7 @@ async function plan(root: string, threads: number, rules: number): Promise<Phase
   };
   const garbage = await collectGarbage(scan, survey, options);
   ended('garbage');
-  const summary = summarize(survey, garbage, actionsOf(survey, garbage));
+  const summary = summarize(survey, garbage);
   const text = renderPlanJson(summary, {
     root,
     policy: '',
