@@ -1,4 +1,4 @@
-import { PACKED, packHex, unpackDigest } from '../registry/digest.js';
+import { asBuffer, PACKED, packHex, unpackDigest } from '../registry/digest.js';
 import type { Digest } from '../registry/digest.js';
 
 const WORDS = PACKED / 4;
@@ -15,7 +15,7 @@ export class DigestTable {
   size = 0;
   #arena = new Uint32Array(WORDS * 1024);
   /** The arena's bytes. */
-  #bytes = new Uint8Array(this.#arena.buffer);
+  #bytes = asBuffer(this.#arena);
   #slots = new Uint32Array(4096).fill(EMPTY);
   readonly #seed: number;
   readonly #others = new Map<Digest, number>();
@@ -95,7 +95,8 @@ export class DigestTable {
     for (let i = 0; i < ids.length; i++) {
       const from = (ids[i] as number) * WORDS;
       const to = i * WORDS;
-      for (let word = 0; word < WORDS; word++) words[to + word] = this.#arena[from + word] as number;
+      for (let word = 0; word < WORDS; word++)
+        words[to + word] = this.#arena[from + word] as number;
     }
     return new Uint8Array(words.buffer);
   }
@@ -139,7 +140,7 @@ export class DigestTable {
       const larger = new Uint32Array(this.#arena.length * 2);
       larger.set(this.#arena);
       this.#arena = larger;
-      this.#bytes = new Uint8Array(larger.buffer);
+      this.#bytes = asBuffer(larger);
     }
     return this.size++;
   }

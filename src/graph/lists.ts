@@ -27,6 +27,11 @@ export class F64List {
   length = 0;
   #items = new Float64Array(1024);
 
+  /** Makes an item a value that is larger. */
+  raise(index: number, value: number): void {
+    if (value > (this.#items[index] as number)) this.#items[index] = value;
+  }
+
   push(value: number): void {
     if (this.length === this.#items.length) {
       const larger = new Float64Array(this.length * 2);

@@ -28,7 +28,8 @@ export class ManifestTable {
   readonly #edgeCount = new U32List();
   readonly #edgeTarget = new U32List();
   readonly #edgeFlags = new U8List();
-  readonly #edgeBytes = new F64List();
+  /** By digest: the largest size that a descriptor says, and -1; not as long as there are digests. */
+  readonly #said = new F64List();
   readonly #referrer = new U32List();
   readonly #subject = new U32List();
   readonly #portraits = new Map<number, Portrait>();
@@ -100,17 +101,13 @@ export class ManifestTable {
     const items = new Uint32Array(this.#edgeTarget.length);
     const edgeFlags = new Uint8Array(items.length);
     const bytes = new Float64Array(count).fill(-1);
+    bytes.set(this.#said.view());
     const targets = this.#edgeTarget.view();
     const flags = this.#edgeFlags.view();
-    const sizes = this.#edgeBytes.view();
     for (let edge = 0; edge < items.length; edge++) {
-      const target = targets[edge] as number;
       const at = order[edge] as number;
-      items[at] = target;
+      items[at] = targets[edge] as number;
       edgeFlags[at] = flags[edge] as number;
-      // Descriptors may disagree; the largest is the same in any order of visits.
-      const said = sizes[edge] as number;
-      if (said > (bytes[target] as number)) bytes[target] = said;
     }
     const status = new Uint8Array(count).fill(NOT_READ);
     const kind = new Uint8Array(count);
@@ -184,9 +181,15 @@ export class ManifestTable {
     }
     this.#edgeTarget.push(target);
     this.#edgeFlags.push(flags);
-    this.#edgeBytes.push((flags & EDGE.sized) === 0 ? -1 : (facts.edgeSizes[edge] as number));
+    if ((flags & EDGE.sized) !== 0) this.#say(target, facts.edgeSizes[edge] as number);
     if ((flags & EDGE.manifest) !== 0) this.want(target);
     return true;
+  }
+
+  /** Descriptors may disagree; the largest is the same in any order of visits. */
+  #say(target: number, bytes: number): void {
+    while (this.#said.length <= target) this.#said.push(-1);
+    this.#said.raise(target, bytes);
   }
 
   /** Row offsets by digest, and the place of every edge in its row. */

@@ -113,21 +113,54 @@ export function isLinked({ revisions }: StoreIndex, entry: number): boolean {
 
 const built = new WeakMap<StoreIndex, ReverseIndex>();
 
-/** The reverse index; built at the first call and kept. */
+/** The reverse index; each part of it is built when it is first asked for, and kept. */
 export function reverseOf(index: StoreIndex): ReverseIndex {
   const known = built.get(index);
   if (known !== undefined) return known;
-  const count = index.digests.size;
-  const { subjects, edges, layers } = index;
-  const reverse = {
-    parents: rowsByKey(edges.items, count, sourcesOf(edges)),
-    revisions: rowsByKey(index.revisions.digest, count),
-    tags: tagRows(index),
-    layers: rowsByKey(layers.digest, count, repositoryOfEach(layers.start)),
-    referrers: rowsByKey(subjects.subject, count, subjects.referrer),
-  };
+  const reverse = new Reverse(index);
   built.set(index, reverse);
   return reverse;
+}
+
+/** A plan by `-m` asks for no parents: megabytes, and a pass over all edges. */
+class Reverse implements ReverseIndex {
+  readonly #index: StoreIndex;
+  #parents: Rows | undefined;
+  #revisions: Rows | undefined;
+  #tags: Rows | undefined;
+  #layers: Rows | undefined;
+  #referrers: Rows | undefined;
+
+  constructor(index: StoreIndex) {
+    this.#index = index;
+  }
+
+  get parents(): Rows {
+    const { edges } = this.#index;
+    return (this.#parents ??= this.#rows(edges.items, rowOfEach(edges.offsets)));
+  }
+
+  get revisions(): Rows {
+    return (this.#revisions ??= this.#rows(this.#index.revisions.digest));
+  }
+
+  get tags(): Rows {
+    return (this.#tags ??= tagRows(this.#index));
+  }
+
+  get layers(): Rows {
+    const { layers } = this.#index;
+    return (this.#layers ??= this.#rows(layers.digest, rowOfEach(layers.start)));
+  }
+
+  get referrers(): Rows {
+    const { subjects } = this.#index;
+    return (this.#referrers ??= this.#rows(subjects.subject, subjects.referrer));
+  }
+
+  #rows(digests: Uint32Array, values?: Uint32Array): Rows {
+    return rowsByKey(digests, this.#index.digests.size, values);
+  }
 }
 
 /** By a digest that is not sha256: the blobs behind it, in any repository. */
@@ -142,12 +175,8 @@ export function aliasTargetsOf(index: StoreIndex): ReadonlyMap<number, readonly 
   return targets;
 }
 
-function sourcesOf(edges: Rows): Uint32Array {
-  return repositoryOfEach(edges.offsets);
-}
-
 /** For each item of consecutive rows, its row. */
-function repositoryOfEach(start: Uint32Array): Uint32Array {
+function rowOfEach(start: Uint32Array): Uint32Array {
   const rows = new Uint32Array(start[start.length - 1] as number);
   for (let row = 0; row + 1 < start.length; row++) rows.fill(row, start[row], start[row + 1]);
   return rows;

@@ -14,36 +14,54 @@ import type { Garbage } from './garbage.js';
  * and no manifest without its blobs.
  */
 export function* actionsOf(survey: Survey<PlanDecisions>, garbage: Garbage): Generator<Action> {
-  yield* actionsWith(survey, garbage, manyActions(survey, garbage));
+  yield* actionsWith(survey, garbage, {
+    revisions: () => droppedRevisions(survey),
+    blobs: () => blobActions(survey, garbage),
+    layerLinks: () => layerLinkActions(survey, garbage),
+  });
 }
 
-/**
- * As `actionsOf`, without the blobs and layer links: they are nearly all there is, and a garbage
- * tells their number.
- */
-export function fewActionsOf(survey: Survey<PlanDecisions>, garbage: Garbage): Iterable<Action> {
-  return actionsWith(survey, garbage, []);
+/** Actions of one link, or of one file, of which there are hundreds of thousands. */
+export interface ManyActions<T> {
+  readonly revisions: T;
+  readonly blobs: T;
+  readonly layerLinks: T;
 }
 
-function* manyActions(survey: Survey, garbage: Garbage): Generator<Action> {
-  yield* blobActions(survey, garbage);
-  yield* layerLinkActions(survey, garbage);
+/** How many there are of those, without making them; and all others of `actionsOf`. */
+export function countManyOf(
+  survey: Survey<PlanDecisions>,
+  garbage: Garbage,
+): { readonly many: ManyActions<number>; readonly others: Iterable<Action> } {
+  const none = (): Action[] => [];
+  const others = actionsWith(survey, garbage, { revisions: none, blobs: none, layerLinks: none });
+  if (survey.blind.length > 0) return { many: { revisions: 0, blobs: 0, layerLinks: 0 }, others };
+  let revisions = 0;
+  for (let entry = 0; entry < survey.liveness.revisionKept.length; entry++) {
+    if (isDropped(survey, entry)) revisions++;
+  }
+  const many = {
+    revisions,
+    blobs: garbage.blobs.digest.length,
+    layerLinks: garbage.layerLinks.length,
+  };
+  return { many, others };
 }
 
 function* actionsWith(
   survey: Survey<PlanDecisions>,
   garbage: Garbage,
-  many: Iterable<Action>,
+  many: ManyActions<() => Iterable<Action>>,
 ): Generator<Action> {
   yield* uploadActions(survey, garbage);
   for (const { path, bytes } of garbage.temporaries) yield { kind: 'temp', path, bytes };
   if (survey.blind.length > 0) return;
   yield* tagActions(survey, garbage);
-  const revisions = droppedRevisions(survey);
-  yield* revisions;
+  yield* many.revisions();
   const stale = staleHistory(survey, garbage);
   yield* stale.filter(({ wasLinked }) => wasLinked).map(({ action }) => action);
-  yield* many;
+  yield* many.blobs();
+  yield* many.layerLinks();
   yield* stale.filter(({ wasLinked }) => !wasLinked).map(({ action }) => action);
   const inner = garbage.emptyDirectories.filter((path) => !isNamespacePath(path));
   for (const path of inner) yield { kind: 'empty-directory', path };
@@ -103,8 +121,8 @@ function droppedRevisions(survey: Survey<PlanDecisions>): Action[] {
   const { revisions } = index;
   const followers = followersOf(survey);
   const found: (Action & { kind: 'revision' })[] = [];
-  liveness.revisionKept.forEach((kept, entry) => {
-    if (kept === 1 || !isLinked(index, entry)) return;
+  for (let entry = 0; entry < liveness.revisionKept.length; entry++) {
+    if (!isDropped(survey, entry)) continue;
     const repository = revisions.repository[entry] as number;
     const digest = revisions.digest[entry] as number;
     const follows = followers.has(repository * index.digests.size + digest);
@@ -114,8 +132,12 @@ function droppedRevisions(survey: Survey<PlanDecisions>): Action[] {
       digest: digestText(index, digest),
       reason: follows ? 'follows its subject, which goes' : decisions.revisionReason(entry),
     });
-  });
+  }
   return found.sort(byRepositoryAndDigest);
+}
+
+function isDropped({ index, liveness }: Survey, entry: number): boolean {
+  return liveness.revisionKept[entry] === 0 && isLinked(index, entry);
 }
 
 /** Manifests that fallback tags are on, as repository and digest in one number. */

@@ -107,13 +107,13 @@ function listUnreferenced(index: StoreIndex, liveness: Liveness): Uint32Array {
 
 /** Blobs that repositories which lose nothing link as layers, and that no manifest names. */
 function unnamedLinks(index: StoreIndex, liveness: Liveness): number[] {
-  const { parents } = reverseOf(index);
+  const reverse = reverseOf(index);
   const found = new Set<number>();
   for (const repository of liveness.tainted.keys()) {
     const end = index.layers.start[repository + 1] as number;
     for (let at = index.layers.start[repository] as number; at < end; at++) {
       const digest = index.layers.digest[at] as number;
-      if (index.present.has(digest) && lengthOf(parents, digest) === 0) found.add(digest);
+      if (index.present.has(digest) && lengthOf(reverse.parents, digest) === 0) found.add(digest);
     }
   }
   return [...found];

@@ -1,7 +1,7 @@
 import { layerNeedsOf } from '../graph/layer-needs.js';
 import { digestText } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
-import { PACKED, unpackDigest } from '../registry/digest.js';
+import { asBuffer, PACKED, unpackDigest } from '../registry/digest.js';
 import type { Digest } from '../registry/digest.js';
 import { LINK, revisionDirectory } from '../registry/layout.js';
 import type { DetailFacts } from '../scan/detail-shard.js';
@@ -122,12 +122,13 @@ export function entriesByTag(
   { entryCounts, entries }: DetailFacts,
 ): Map<number, readonly Digest[]> {
   const found = new Map<number, readonly Digest[]>();
+  const packed = asBuffer(entries);
   let at = 0;
   keptTags.forEach((tag, i) => {
     const count = entryCounts[i] as number;
     if (count === 0) return;
     const digests = Array.from({ length: count }, (_, j) =>
-      unpackDigest(entries, (at + j) * PACKED),
+      unpackDigest(packed, (at + j) * PACKED),
     );
     found.set(tag, digests.sort());
     at += count;

@@ -7,8 +7,9 @@ import type { Finding } from '../registry/finding.js';
 import { REVISION } from '../scan/facts.js';
 import type { PlanDecisions } from '../policy/decisions.js';
 import { removalsOf } from './action.js';
-import type { Action, ActionKind } from './action.js';
-import { fewActionsOf } from './actions.js';
+import type { Action } from './action.js';
+import { countManyOf } from './actions.js';
+import type { ManyActions } from './actions.js';
 import type { Survey } from './derive.js';
 import type { Garbage } from './garbage.js';
 import { repositoryRows, taintedRows } from './repository-rows.js';
@@ -70,8 +71,8 @@ export function summarize(survey: Survey<PlanDecisions>, garbage: Garbage): Plan
   const findings = sortFindings([...survey.findings, ...garbage.findings]);
   return {
     repositories: index.repositories.length,
-    tags: totals(index.tags.name.length, counted.byKind.get('tag') ?? 0),
-    manifests: totals(countLinked(index), counted.byKind.get('revision') ?? 0),
+    tags: totals(index.tags.name.length, counted.tags),
+    manifests: totals(countLinked(index), counted.many.revisions),
     blobs: {
       ...totals(index.present.count(), blobs.digest.length),
       bytes: keptBytes(survey, garbage) + droppedBytes,
@@ -126,31 +127,27 @@ interface Counted {
   readonly files: number;
   readonly links: number;
   readonly directories: number;
-  readonly byKind: ReadonlyMap<ActionKind, number>;
+  readonly tags: number;
+  readonly many: ManyActions<number>;
 }
 
-/** Blobs and layer links are counted where they lie: each removes one file and its directory. */
+/** What there is most of is counted where it lies: each removes one file and its directory. */
 function countActions(survey: Survey<PlanDecisions>, garbage: Garbage): Counted {
-  const blobs = survey.blind.length > 0 ? 0 : garbage.blobs.digest.length;
-  const layerLinks = survey.blind.length > 0 ? 0 : garbage.layerLinks.length;
-  const many = blobs + layerLinks;
-  const byKind = new Map<ActionKind, number>();
-  const counted = { actions: many, files: many, links: layerLinks, directories: many, byKind };
-  for (const action of fewActionsOf(survey, garbage)) {
+  const { many, others } = countManyOf(survey, garbage);
+  const links = many.revisions + many.layerLinks;
+  const all = links + many.blobs;
+  const counted = { actions: all, files: all, links, directories: all, tags: 0, many };
+  for (const action of others) {
     counted.actions++;
-    byKind.set(action.kind, (byKind.get(action.kind) ?? 0) + 1);
-    const { files, directories } = ONE_OF_EACH.has(action.kind)
-      ? { files: 1, directories: 1 }
-      : countRemovals(action);
+    if (action.kind === 'tag') counted.tags++;
+    const { files, directories } =
+      action.kind === 'tag-index' ? { files: 1, directories: 1 } : countRemovals(action);
     counted.files += files;
     counted.directories += directories;
     if (action.kind !== 'upload' && action.kind !== 'temp') counted.links += files;
   }
   return counted;
 }
-
-/** Kinds that remove one file and its directory: nearly all, so no path is made of them. */
-const ONE_OF_EACH: ReadonlySet<ActionKind> = new Set(['revision', 'tag-index']);
 
 function countRemovals(action: Action): { files: number; directories: number } {
   const { files, directories } = removalsOf(action);

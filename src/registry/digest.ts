@@ -76,8 +76,13 @@ export function packHexBytes(
   return seen < 16;
 }
 
-/** The text form of a packed sha256 digest. */
+/** The text form of a packed sha256 digest; of a Buffer without making another for each. */
 export function unpackDigest(packed: Uint8Array, offset = 0): Digest {
-  const hex = Buffer.from(packed.buffer, packed.byteOffset + offset, PACKED).toString('hex');
-  return `sha256:${hex}` as Digest;
+  const bytes = packed instanceof Buffer ? packed : asBuffer(packed);
+  return `sha256:${bytes.toString('hex', offset, offset + PACKED)}` as Digest;
+}
+
+/** The same bytes, for those who unpack many digests of them. */
+export function asBuffer(bytes: Uint8Array | Uint32Array): Buffer {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

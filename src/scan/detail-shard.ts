@@ -1,5 +1,5 @@
 import type { BytePath, ReadFs } from '../fs/read-fs.js';
-import { digestOf, PACKED, unpackDigest } from '../registry/digest.js';
+import { asBuffer, digestOf, PACKED, unpackDigest } from '../registry/digest.js';
 import type { Digest } from '../registry/digest.js';
 import type { Finding } from '../registry/finding.js';
 import {
@@ -105,8 +105,9 @@ export function readDetails(fs: ReadFs, shard: DetailShard): DetailFacts {
     blobMtimes: new BigInt64Array(count),
     temporaries: [] as FoundFile[],
   };
+  const blobs = asBuffer(shard.blobs);
   for (let i = 0; i < count; i++) {
-    const path = blobDirectory(unpackDigest(shard.blobs, i * PACKED));
+    const path = blobDirectory(unpackDigest(blobs, i * PACKED));
     facts.blobStates[i] = measureBlob(reader, path, i, facts);
   }
   return {
@@ -214,14 +215,18 @@ function linkTimes(
   links: readonly OfRepository[],
   temporaries: FoundFile[],
 ): Float64Array {
-  const times: number[] = [];
+  const times = new Float64Array(
+    links.reduce((count, { digests }) => count + digests.length / PACKED, 0),
+  );
+  let link = 0;
   for (const { repository, digests } of links) {
-    for (let at = 0; at < digests.length; at += PACKED) {
-      const directory = layerDirectory(repository, unpackDigest(digests, at));
-      times.push(linkTime(reader, directory, temporaries));
+    const packed = asBuffer(digests);
+    for (let at = 0; at < packed.length; at += PACKED) {
+      const directory = layerDirectory(repository, unpackDigest(packed, at));
+      times[link++] = linkTime(reader, directory, temporaries);
     }
   }
-  return Float64Array.from(times);
+  return times;
 }
 
 function linkTime(reader: ShardReader, directory: string, temporaries: FoundFile[]): number {

@@ -1,7 +1,8 @@
 import { hash } from 'node:crypto';
 import { errnoOf } from '../fs/errors.js';
 import type { ReadFs } from '../fs/read-fs.js';
-import { DIGEST_OF_NOTHING, PACKED, unpackDigest } from '../registry/digest.js';
+import { asBuffer, DIGEST_OF_NOTHING, hexOf, PACKED, unpackDigest } from '../registry/digest.js';
+import type { Digest } from '../registry/digest.js';
 import { EDGE, EdgeBuffer } from '../registry/edges.js';
 import { blobData } from '../registry/layout.js';
 import { MANIFEST_LIMIT, scanManifest } from '../registry/manifest.js';
@@ -47,9 +48,9 @@ export function readManifests(
   const edgeCounts = new Uint32Array(count);
   const portraits: TakenPortrait[] = [];
   const source: Source = { reader, buffer: new Uint8Array(FIRST_READ), likely: shard.onlyLikely };
+  const packed = asBuffer(shard.digests);
   for (let i = 0; i < count; i++) {
-    const packed = shard.digests.subarray(i * PACKED, (i + 1) * PACKED);
-    const content = readOne(source, packed);
+    const content = readOne(source, unpackDigest(packed, i * PACKED));
     if (typeof content === 'number') {
       status[i] = content;
       continue;
@@ -98,8 +99,7 @@ interface Source {
 type ReadStatus = (typeof READ)[keyof typeof READ];
 
 /** A manifest's bytes, valid until the next call; or how its reading failed. */
-function readOne(source: Source, packed: Uint8Array): Uint8Array | ReadStatus {
-  const digest = unpackDigest(packed);
+function readOne(source: Source, digest: Digest): Uint8Array | ReadStatus {
   const path = blobData(digest);
   const absolute = `${source.reader.base}/${path}`;
   let length: number;
@@ -111,7 +111,7 @@ function readOne(source: Source, packed: Uint8Array): Uint8Array | ReadStatus {
       const large = new Uint8Array(limit + 1);
       length = source.reader.fs.read(absolute, large);
       if (length > limit) return source.likely ? READ.malformed : READ.oversized;
-      return checked(large.subarray(0, length), packed);
+      return checked(large.subarray(0, length), digest);
     }
   } catch (error) {
     const code = errnoOf(error);
@@ -124,12 +124,11 @@ function readOne(source: Source, packed: Uint8Array): Uint8Array | ReadStatus {
     return READ.unreadable;
   }
   if (length === 0) return digest === DIGEST_OF_NOTHING ? READ.malformed : READ.empty;
-  return checked(source.buffer.subarray(0, length), packed);
+  return checked(source.buffer.subarray(0, length), digest);
 }
 
-function checked(content: Uint8Array, packed: Uint8Array): Uint8Array | ReadStatus {
-  const found: Buffer = hash('sha256', content, 'buffer');
-  return found.equals(packed) ? content : READ.corrupt;
+function checked(content: Uint8Array, digest: Digest): Uint8Array | ReadStatus {
+  return hash('sha256', content, 'hex') === hexOf(digest) ? content : READ.corrupt;
 }
 
 function mayBeManifest(content: Uint8Array): boolean {

@@ -1,7 +1,7 @@
 import { errnoOf, messageOf } from '../fs/errors.js';
 import { makeWriteFs } from '../fs/node-write-fs.js';
 import type { WriteDirectory } from '../fs/write-fs.js';
-import { PACKED, unpackDigest } from '../registry/digest.js';
+import { asBuffer, PACKED, unpackDigest } from '../registry/digest.js';
 import { blobDirectory, DATA } from '../registry/layout.js';
 import { split } from './hand.js';
 
@@ -36,9 +36,8 @@ export interface BlobRemovals {
  */
 export function removeBlobs(shard: BlobShard): BlobRemovals {
   const states = new Uint8Array(shard.bytes.length);
-  const paths = Array.from(states, (_, i) =>
-    blobDirectory(unpackDigest(shard.digests, i * PACKED)),
-  );
+  const packed = asBuffer(shard.digests);
+  const paths = Array.from(states, (_, i) => blobDirectory(unpackDigest(packed, i * PACKED)));
   // Neighbours share their prefix's descriptor; one prefix is open at a time.
   const pathAt = (i: number): string => paths[i] as string;
   const order = [...paths.keys()].sort((a, b) => (pathAt(a) < pathAt(b) ? -1 : 1));

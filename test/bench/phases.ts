@@ -5,7 +5,6 @@
  */
 import { makeReadFs } from '../../src/fs/node-fs.ts';
 import { IndexBuilder } from '../../src/graph/index-builder.ts';
-import { reverseOf } from '../../src/graph/store-index.ts';
 import type { StoreIndex } from '../../src/graph/store-index.ts';
 import { surveyIndex } from '../../src/plan/derive.ts';
 import { collectGarbage } from '../../src/plan/garbage.ts';
@@ -88,8 +87,6 @@ async function plan(root: string, threads: number, rules: number): Promise<Phase
     ended(`scan: ${stage}`, lastEvents.get(stage));
   }
   const index = builder.finish();
-  // Built when it is first asked for, which is not the fault of who asks.
-  reverseOf(index);
   ended('index');
   const decisions = decide(index);
   ended(rules === 0 ? 'decide' : 'policy');

@@ -1,15 +1,19 @@
+import assert from 'node:assert/strict';
 import nodeFs from 'node:fs';
 import { makeReadFs } from '../../src/fs/node-fs.ts';
 import type { NodeLikeFs } from '../../src/fs/node-fs.ts';
 import type { ReadFs } from '../../src/fs/read-fs.ts';
 import { digestText } from '../../src/graph/store-index.ts';
 import type { StoreIndex } from '../../src/graph/store-index.ts';
+import { removalsOf } from '../../src/plan/action.ts';
 import type { Action } from '../../src/plan/action.ts';
 import { actionsOf } from '../../src/plan/actions.ts';
 import { surveyStore } from '../../src/plan/derive.ts';
 import type { Survey } from '../../src/plan/derive.ts';
 import { collectGarbage } from '../../src/plan/garbage.ts';
 import type { Garbage } from '../../src/plan/garbage.ts';
+import { summarize } from '../../src/plan/summary.ts';
+import type { PlanSummary } from '../../src/plan/summary.ts';
 import { dropNothing } from '../../src/policy/decisions.ts';
 import type { PlanDecisions } from '../../src/policy/decisions.ts';
 import { decideByPolicy } from '../../src/policy/decide.ts';
@@ -112,9 +116,25 @@ function decide(
   return decideByPolicy(index, policy, facts, { ...settings, pulls, digestFiles });
 }
 
+/** A summary counts most actions without making them. */
+function assertCounted(summary: PlanSummary, actions: readonly Action[]): void {
+  const count = (kind: Action['kind']): number => actions.filter((a) => a.kind === kind).length;
+  const files = actions.reduce((total, action) => total + removalsOf(action).files.length, 0);
+  assert.deepEqual(
+    {
+      actions: summary.actions,
+      files: summary.files,
+      tags: summary.tags.dropped,
+      manifests: summary.manifests.dropped,
+    },
+    { actions: actions.length, files, tags: count('tag'), manifests: count('revision') },
+  );
+}
+
 function describePlan(survey: Survey<PlanDecisions>, garbage: Garbage): PlannedStore {
   const { index, liveness } = survey;
   const actions = [...actionsOf(survey, garbage)];
+  assertCounted(summarize(survey, garbage), actions);
   const present = new Set<string>();
   for (let id = 0; id < index.digests.size; id++) {
     if (index.present.has(id)) present.add(digestText(index, id));
