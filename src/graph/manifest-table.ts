@@ -28,7 +28,7 @@ export class ManifestTable {
   readonly #edgeCount = new U32List();
   readonly #edgeTarget = new U32List();
   readonly #edgeFlags = new U8List();
-  /** By digest: the largest size that a descriptor says, and -1; not as long as there are digests. */
+  /** By digest: the largest size that a descriptor says, or -1; those at the end may be left out. */
   readonly #said = new F64List();
   readonly #referrer = new U32List();
   readonly #subject = new U32List();

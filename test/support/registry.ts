@@ -235,7 +235,10 @@ export async function listTags(registry: Endpoint, repository: string): Promise<
   return (tags ?? []).sort();
 }
 
-/** What lies below `blobs/`: each digest and the size of its file, read without the registry. */
+/**
+ * What lies below `blobs/`: each digest and the size of its file, read without the registry. What is no file in its
+ * place, as damage may leave it, is no blob.
+ */
 export function storedBlobs(root: string): Map<string, number> {
   const folder = join(root, 'docker/registry/v2/blobs/sha256');
   const sizes = new Map<string, number>();
@@ -243,7 +246,8 @@ export function storedBlobs(root: string): Map<string, number> {
   for (const prefix of readdirSync(folder).sort()) {
     for (const hex of readdirSync(join(folder, prefix)).sort()) {
       const data = join(folder, prefix, hex, 'data');
-      if (existsSync(data)) sizes.set(`sha256:${hex}`, lstatSync(data).size);
+      const stat = lstatSync(data, { throwIfNoEntry: false });
+      if (stat?.isFile() === true) sizes.set(`sha256:${hex}`, stat.size);
     }
   }
   return sizes;
