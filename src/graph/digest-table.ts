@@ -25,28 +25,16 @@ export class DigestTable {
     this.#seed = seed;
   }
 
-  /** Interns every digest of a packed array, and calls `each` with its integer, in order. */
-  internAll(packed: Uint8Array, each: (id: number, at: number) => void): void {
-    const ids = this.idsOf(packed);
-    for (let i = 0; i < ids.length; i++) each(ids[i] as number, i);
-  }
-
-  /** The integers of a packed array, interning what is new. */
-  idsOf(packed: Uint8Array): Uint32Array {
-    const words = wordsOf(packed);
-    const ids = new Uint32Array(packed.length / PACKED);
-    for (let i = 0; i < ids.length; i++) ids[i] = this.#intern(words, i * WORDS);
-    return ids;
-  }
-
-  /** As `idsOf`, with `none` where a digest's bytes are all zero. */
-  idsOrNone(packed: Uint8Array, none: number): Uint32Array {
+  /**
+   * The integers of a packed array, interning what is new. Where `none` is given, it stands for a
+   * digest whose bytes are all zero.
+   */
+  idsOf(packed: Uint8Array, none?: number): Uint32Array {
     const words = wordsOf(packed);
     const ids = new Uint32Array(packed.length / PACKED);
     for (let i = 0; i < ids.length; i++) {
-      let seen = 0;
-      for (let word = 0; word < WORDS; word++) seen |= words[i * WORDS + word] as number;
-      ids[i] = seen === 0 ? none : this.#intern(words, i * WORDS);
+      const isNone = none !== undefined && isZero(words, i * WORDS);
+      ids[i] = isNone ? none : this.#intern(words, i * WORDS);
     }
     return ids;
   }
@@ -93,10 +81,7 @@ export class DigestTable {
   pack(ids: Uint32Array): Uint8Array {
     const words = new Uint32Array(ids.length * WORDS);
     for (let i = 0; i < ids.length; i++) {
-      const from = (ids[i] as number) * WORDS;
-      const to = i * WORDS;
-      for (let word = 0; word < WORDS; word++)
-        words[to + word] = this.#arena[from + word] as number;
+      copyDigest(this.#arena, (ids[i] as number) * WORDS, words, i * WORDS);
     }
     return new Uint8Array(words.buffer);
   }
@@ -128,8 +113,7 @@ export class DigestTable {
     const known = this.#slots[slot] as number;
     if (known !== EMPTY) return known;
     const id = this.#next();
-    const to = id * WORDS;
-    for (let word = 0; word < WORDS; word++) this.#arena[to + word] = words[at + word] as number;
+    copyDigest(words, at, this.#arena, id * WORDS);
     this.#slots[slot] = id;
     if (this.size * 2 > this.#slots.length) this.#rehash();
     return id;
@@ -182,6 +166,16 @@ function hashOf(words: Uint32Array, at: number, seed: number): number {
     hash ^= hash >>> 15;
   }
   return hash >>> 0;
+}
+
+function isZero(words: Uint32Array, at: number): boolean {
+  for (let i = 0; i < WORDS; i++) if (words[at + i] !== 0) return false;
+  return true;
+}
+
+/** Copies one digest; a view for `set` would cost more than the copy. */
+function copyDigest(from: Uint32Array, at: number, to: Uint32Array, place: number): void {
+  for (let i = 0; i < WORDS; i++) to[place + i] = from[at + i] as number;
 }
 
 function wordsOf(packed: Uint8Array): Uint32Array {

@@ -49,7 +49,7 @@ export class IndexBuilder implements ScanSink {
   }
 
   blobs(facts: BlobFacts): void {
-    this.#digests.internAll(facts.digests, (id) => this.#present.add(id));
+    for (const id of this.#digests.idsOf(facts.digests)) this.#present.add(id);
   }
 
   note(findings: readonly Finding[]): void {

@@ -170,7 +170,7 @@ export class LinkTable {
   }
 
   #addTags(first: number, facts: RepositoryFacts): void {
-    const ids = this.#digests.idsOrNone(facts.tags, NO_DIGEST);
+    const ids = this.#digests.idsOf(facts.tags, NO_DIGEST);
     eachRepository(facts.counts, 1, (repository, from, to) => {
       this.#tagStart.push(this.#tagDigest.length);
       for (let i = from; i < to; i++) {

@@ -51,10 +51,7 @@ export class ManifestTable {
     for (const id of this.#queue.view()) {
       if (this.#digests.isOther(id)) continue;
       if (this.#present.has(id)) ids.push(id);
-      else {
-        this.#addManifest(id, READ.missing, 0, 0);
-        this.#edgeCount.push(0);
-      }
+      else this.#addManifest(id, READ.missing, 0, 0, 0);
     }
     this.#queue = new U32List();
     return this.#digests.pack(Uint32Array.from(ids));
@@ -147,19 +144,19 @@ export class ManifestTable {
       if (takes(id, at)) {
         const portrait = portraits.get(at);
         if (portrait !== undefined) this.#portraits.set(id, portrait);
-        const status = facts.status[at] as number;
-        this.#addManifest(id, status, facts.kinds[at] as number, facts.sizes[at] as number);
         let own = 0;
         for (let edge = from; edge < to; edge++) {
           if (this.#addEdge(id, edge, targets, facts)) own++;
         }
-        this.#edgeCount.push(own);
+        const status = facts.status[at] as number;
+        this.#addManifest(id, status, facts.kinds[at] as number, facts.sizes[at] as number, own);
       }
       from = to;
     }
   }
 
-  #addManifest(id: number, status: number, kind: number, bytes: number): void {
+  /** `edges`: how many of the edges that were added last are its own. */
+  #addManifest(id: number, status: number, kind: number, bytes: number, edges: number): void {
     if (status === READ.missing && this.#present.has(id)) {
       this.#present.remove(id);
       this.hollow.add(id);
@@ -168,6 +165,7 @@ export class ManifestTable {
     this.#status.push(status);
     this.#kind.push(kind);
     this.#bytes.push(bytes);
+    this.#edgeCount.push(edges);
   }
 
   /** False for a subject, which is no edge of its row. */

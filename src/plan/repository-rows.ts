@@ -64,16 +64,19 @@ function freedByRepository(index: StoreIndex, { blobs }: Garbage): Float64Array 
   const { layers, revisions } = reverseOf(index);
   const holders: number[] = [];
   const told = new Uint32Array(index.repositories.length);
+  let round = 0;
+  const add = (repository: number): void => {
+    if (told[repository] === round) return;
+    told[repository] = round;
+    holders.push(repository);
+  };
+  const addOf = (entry: number): void => add(index.revisions.repository[entry] as number);
   for (let i = 0; i < blobs.digest.length; i++) {
     const digest = blobs.digest[i] as number;
     holders.length = 0;
-    const add = (repository: number): void => {
-      if (told[repository] === i + 1) return;
-      told[repository] = i + 1;
-      holders.push(repository);
-    };
+    round++;
     eachOf(layers, digest, add);
-    eachOf(revisions, digest, (entry) => add(index.revisions.repository[entry] as number));
+    eachOf(revisions, digest, addOf);
     if (holders.length === 0 || blobs.shared[i] === 1) continue;
     const bytes = blobs.bytes[i] as number;
     const part = Math.floor(bytes / holders.length);

@@ -57,23 +57,6 @@ export class EdgeBuffer {
   }
 }
 
-/** Adds the digest that stands at a place, if it is spelt plainly: `sha256:` and 64 digits. */
-export function addPlainDigest(
-  bytes: Uint8Array,
-  from: number,
-  flags: number,
-  out: EdgeBuffer,
-): boolean {
-  if (from + DIGEST_LENGTH > bytes.length || !startsWith(bytes, from, SHA256_COLON)) return false;
-  const edge = out.next();
-  if (packHexBytes(bytes, from + SHA256_COLON.length, out.digests, edge * PACKED)) {
-    out.flags[edge] = flags;
-    return true;
-  }
-  out.count--;
-  return false;
-}
-
 /** Adds the digest that a string of JSON is; false when it is none. */
 export function addDigestAt(
   bytes: Uint8Array,
@@ -82,13 +65,18 @@ export function addDigestAt(
   flags: number,
   out: EdgeBuffer,
 ): boolean {
-  if (to - from === DIGEST_LENGTH && addPlainDigest(bytes, from, flags, out)) return true;
+  if (to - from === 71 && startsWith(bytes, from, SHA256_COLON)) {
+    const edge = out.next();
+    if (packHexBytes(bytes, from + 7, out.digests, edge * PACKED)) {
+      out.flags[edge] = flags;
+      return true;
+    }
+    out.count--;
+  }
   return addDigestText(stringAt(bytes, from, to), flags, out);
 }
 
 const SHA256_COLON = [0x73, 0x68, 0x61, 0x32, 0x35, 0x36, 0x3a];
-/** Of one that is spelt plainly. */
-export const DIGEST_LENGTH = SHA256_COLON.length + 2 * PACKED;
 
 /** Adds a digest that is not plainly spelt: escaped, in upper case, or not sha256. */
 function addDigestText(text: string, flags: number, out: EdgeBuffer): boolean {

@@ -1,4 +1,4 @@
-import { addDigestAt, addDigestShaped, addPlainDigest, DIGEST_LENGTH, EDGE } from './edges.js';
+import { addDigestAt, addDigestShaped, EDGE } from './edges.js';
 import type { EdgeBuffer } from './edges.js';
 import { endOfScalar, endOfSpace, endOfString } from './json-bytes.js';
 import { flagsIn, KEY, keyAt, kindIn, mediaTypeAt } from './manifest-words.js';
@@ -106,23 +106,9 @@ function walk(bytes: Uint8Array, out: EdgeBuffer): Top | undefined {
       frame = frames[depth - 1] as Frame;
       frame.wait = WAIT.commaOrEnd;
     } else if (c === 0x22) {
-      const isKey = frame.isObject && (frame.wait === WAIT.keyOrEnd || frame.wait === WAIT.key);
-      if (!isKey && !mayBegin(frame)) return undefined;
-      if (!isKey && frame.key === KEY.digest && bytes[pos + 1 + DIGEST_LENGTH] === 0x22) {
-        // Nearly all are spelt plainly: their end need not be looked for.
-        const flags = edgeFlags(section, depth);
-        if (section !== KEY.subjectFolded && flags >= 0) {
-          if (addPlainDigest(bytes, pos + 1, flags, out)) {
-            owned = own(out.count - 1, owned);
-            frame.wait = WAIT.commaOrEnd;
-            pos += 2 + DIGEST_LENGTH;
-            continue;
-          }
-        }
-      }
       const end = endOfString(bytes, pos + 1);
       if (end < 0) return undefined;
-      if (isKey) {
+      if (frame.isObject && (frame.wait === WAIT.keyOrEnd || frame.wait === WAIT.key)) {
         frame.key = keyAt(bytes, pos + 1, end);
         frame.wait = WAIT.colon;
         if (depth === 1) {
@@ -130,6 +116,7 @@ function walk(bytes: Uint8Array, out: EdgeBuffer): Top | undefined {
           takeSection(section, top);
         }
       } else {
+        if (!mayBegin(frame)) return undefined;
         frame.wait = WAIT.commaOrEnd;
         if (frame.key === KEY.digest) {
           const flags = edgeFlags(section, depth);

@@ -1,6 +1,5 @@
 const SLOTS = 256;
 const LONGEST = 128;
-const TOLD_BY = 8;
 
 /**
  * Remembers what short texts mean: manifests say the same few words over and over, and making a
@@ -19,12 +18,9 @@ export class Meanings {
   of(bytes: Uint8Array, from: number, to: number): number {
     const length = to - from;
     if (length > LONGEST) return this.#ask(bytes, from, to);
-    // Their lengths and ends tell the few words apart, and what is found is compared in full.
     let hash = length;
-    for (let i = Math.max(from, to - TOLD_BY); i < to; i++) {
-      hash = (Math.imul(hash, 31) + (bytes[i] as number)) | 0;
-    }
-    const slot = (hash ^ (hash >>> 8)) & (SLOTS - 1);
+    for (let i = from; i < to; i++) hash = (Math.imul(hash, 31) + (bytes[i] as number)) | 0;
+    const slot = (hash ^ (hash >>> 16)) & (SLOTS - 1);
     const known = this.#texts[slot];
     if (known?.length === length && isSame(known, bytes, from)) {
       return this.#meanings[slot] as number;

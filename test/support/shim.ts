@@ -90,7 +90,11 @@ export async function untilStopped(
   ended: Promise<unknown>,
 ): Promise<number | undefined> {
   const state = { over: false };
-  void ended.finally(() => (state.over = true));
+  const end = (): void => {
+    state.over = true;
+  };
+  // How it ended is for whoever started it to hear.
+  ended.then(end, end);
   while (!state.over) {
     const pid = /^stopped (\d+)$/m.exec(readFileSync(report, 'utf8'))?.[1];
     if (pid !== undefined && stateOf(pid) === 'T') return Number(pid);
