@@ -267,8 +267,12 @@ export function everyCall({ calls }: Slot, faults: readonly Fault[]): Trial[] {
   return calls.flatMap((_, i) => faults.map((fault) => ({ fault, at: i + 1 })));
 }
 
-/** Makes all trials, on all slots side by side. */
-export async function tryAll(slots: readonly Slot[], trials: readonly Trial[]): Promise<Verdict[]> {
+/** Makes trials, on all slots side by side: all of them, or until one says that it is enough. */
+export async function tryAll(
+  slots: readonly Slot[],
+  trials: readonly Trial[],
+  isEnough: (verdicts: readonly Verdict[]) => boolean = () => false,
+): Promise<Verdict[]> {
   const jobs = [...trials];
   const verdicts: Verdict[] = [];
   // The slots' stores are alike, so what one knows the others need not try.
@@ -277,6 +281,7 @@ export async function tryAll(slots: readonly Slot[], trials: readonly Trial[]): 
     const slot = { ...one, reruns };
     for (let job = jobs.shift(); job !== undefined; job = jobs.shift()) {
       verdicts.push(await tryFault(slot, job));
+      if (isEnough(verdicts)) return;
     }
   };
   await Promise.all(slots.map(work));
