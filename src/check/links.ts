@@ -2,6 +2,7 @@ import { NO_DIGEST } from '../graph/store-index.js';
 import { algorithmOf, parseDigest } from '../registry/digest.js';
 import type { Digest } from '../registry/digest.js';
 import { LINK, tagDirectory, tagIndexDirectory } from '../registry/layout.js';
+import { plannedTime } from '../plan/action.js';
 import type { Action } from '../plan/action.js';
 import { READ } from '../scan/facts.js';
 import type { LinkFault } from '../scan/link-look.js';
@@ -91,7 +92,10 @@ function digestFinding(facts: CheckFacts, fault: LinkFault): CheckFinding {
     return unmended({ ...draft, mend: 'its blob is not known to be whole: --hash' });
   }
   // The registry answers 500 for it, and a push cannot ask; without it a push is like any other.
-  if (place === 'layer') return mended(draft, [{ kind: 'layer-link', repository, digest }]);
+  if (place === 'layer') {
+    const link = { repository, digest, mtimeMs: plannedTime(mtimeMs) };
+    return mended(draft, [{ kind: 'layer-link', ...link }]);
+  }
   const needs = place === 'revision' ? [digest] : [];
   return unmended({ ...draft, needs, mend: place === 'revision' ? 'push again' : 'harmless' });
 }

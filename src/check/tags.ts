@@ -1,4 +1,5 @@
 import { NO_DIGEST, tagPlace } from '../graph/store-index.js';
+import { plannedTime } from '../plan/action.js';
 import type { Action } from '../plan/action.js';
 import { dropNothing } from '../policy/decisions.js';
 import { dropDeadTags } from '../policy/untagged.js';
@@ -54,7 +55,7 @@ export async function deadTagFindings(
       mend: droppable ? 'push again, or --allow drop-dead-tags' : 'push again',
     });
     if (!droppable || history?.whole !== true || !isSafe(facts, repository, name)) return finding;
-    const { digests, directories } = history;
+    const { digests, directories, linkMs } = history;
     const reason = 'dead: its manifest is nowhere';
     const action: Action = {
       kind: 'tag',
@@ -64,6 +65,7 @@ export async function deadTagFindings(
       history: digests,
       directories,
       reason,
+      mtimeMs: plannedTime(linkMs),
     };
     return { ...finding, allow: 'drop-dead-tags', actions: [action] };
   });
@@ -107,6 +109,7 @@ export async function allowLostTags(
       history: history.digests,
       directories: history.directories,
       reason: 'lost: nothing says what it was on',
+      mtimeMs: plannedTime(history.linkMs),
     };
     const mend = 'push again, or --allow drop-dead-tags';
     dropped.set(finding, { ...finding, mend, allow: 'drop-dead-tags', actions: [action] });

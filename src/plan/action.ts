@@ -23,7 +23,7 @@ export type Action =
       readonly files: readonly string[];
     }
   | { readonly kind: 'temp'; readonly path: string; readonly bytes: number }
-  | {
+  | ({
       readonly kind: 'tag';
       readonly repository: string;
       readonly tag: string;
@@ -33,13 +33,13 @@ export type Action =
       /** Its other directories, relative to it, the deepest first; `current` is not among them. */
       readonly directories: readonly string[];
       readonly reason: string;
-    }
-  | {
+    } & PlannedTime)
+  | ({
       readonly kind: 'revision';
       readonly repository: string;
       readonly digest: Digest;
       readonly reason: string;
-    }
+    } & PlannedTime)
   | {
       readonly kind: 'tag-index';
       readonly repository: string;
@@ -53,7 +53,11 @@ export type Action =
       readonly bytes: number;
       readonly mtimeNs: string;
     }
-  | { readonly kind: 'layer-link'; readonly repository: string; readonly digest: Digest }
+  | ({
+      readonly kind: 'layer-link';
+      readonly repository: string;
+      readonly digest: Digest;
+    } & PlannedTime)
   | { readonly kind: 'empty-directory'; readonly path: string }
   | {
       readonly kind: 'repository';
@@ -71,6 +75,31 @@ export type Action =
       readonly bytes: number;
     }
   | AttributesAction;
+
+/** A link that is written again, even with what it held, was pushed again: a precondition. */
+interface PlannedTime {
+  /** Whole milliseconds since 1970; of a tag, its current link's, and 0 where it has none. */
+  readonly mtimeMs: number;
+}
+
+/** Removes a link, and is given up when that was written meanwhile. */
+export type LinkRemoval = Extract<Action, { kind: 'tag' | 'revision' | 'layer-link' }>;
+
+/** A link's time as a plan holds it; 0 where it cannot be told. */
+export function plannedTime(mtimeMs: number): number {
+  return Number.isFinite(mtimeMs) ? Math.floor(mtimeMs) : 0;
+}
+
+/** Whether a link was written since it was planned. An undo puts its time back, to a millisecond. */
+export function isRewritten(mtimeMs: number, { mtimeMs: planned }: PlannedTime): boolean {
+  return Math.abs(mtimeMs - planned) > 1;
+}
+
+/** What a link is of, as a message names it. */
+export function shownAs(action: LinkRemoval): string {
+  const { repository } = action;
+  return action.kind === 'tag' ? `${repository}:${action.tag}` : `${repository}@${action.digest}`;
+}
 
 /** Gives a file or directory another mode and owner, while it has those that it was found with. */
 export interface AttributesAction extends Ownership {

@@ -2,6 +2,7 @@ import { digestText, findRevision, isLinked } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
 import type { Digest } from '../registry/digest.js';
 import { parseFallbackTag } from '../registry/reference.js';
+import { plannedTime } from './action.js';
 import type { Action } from './action.js';
 import type { PlanDecisions } from '../policy/decisions.js';
 import type { Survey } from './derive.js';
@@ -43,7 +44,7 @@ export function countManyOf(
   const many = {
     revisions,
     blobs: garbage.blobs.digest.length,
-    layerLinks: garbage.layerLinks.length,
+    layerLinks: garbage.layerLinks.at.length,
   };
   return { many, others };
 }
@@ -101,6 +102,7 @@ function* tagActions(
         decisions.tagDropped[tag] === 1
           ? decisions.tagReason(tag)
           : 'follows its subject, which goes',
+      mtimeMs: plannedTime(history.linkMs),
     };
   }
 }
@@ -131,6 +133,7 @@ function droppedRevisions(survey: Survey<PlanDecisions>): Action[] {
       repository: index.repositories[repository] as string,
       digest: digestText(index, digest),
       reason: follows ? 'follows its subject, which goes' : decisions.revisionReason(entry),
+      mtimeMs: plannedTime(revisions.time[entry] as number),
     });
   }
   return found.sort(byRepositoryAndDigest);
@@ -202,7 +205,9 @@ function* blobActions({ index }: Survey, { blobs }: Garbage): Generator<Action> 
 function* layerLinkActions({ index }: Survey, garbage: Garbage): Generator<Action> {
   let repository = 0;
   let links: (Action & { kind: 'layer-link' })[] = [];
-  for (const at of garbage.layerLinks) {
+  const { at: places, mtimeMs } = garbage.layerLinks;
+  for (let i = 0; i < places.length; i++) {
+    const at = places[i] as number;
     const before = repository;
     while ((index.layers.start[repository + 1] as number) <= at) repository++;
     if (repository !== before) {
@@ -213,6 +218,7 @@ function* layerLinkActions({ index }: Survey, garbage: Garbage): Generator<Actio
       kind: 'layer-link',
       repository: index.repositories[repository] as string,
       digest: digestText(index, index.layers.digest[at] as number),
+      mtimeMs: plannedTime(mtimeMs[i] as number),
     });
   }
   yield* links.sort(byRepositoryAndDigest);

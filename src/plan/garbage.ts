@@ -25,8 +25,7 @@ export interface Garbage {
   readonly blobs: BlobGarbage;
   /** Blobs (by digest) that the grace keeps, and their apparent bytes. */
   readonly graced: ReadonlyMap<number, number>;
-  /** Places in the index's `layers`. */
-  readonly layerLinks: Uint32Array;
+  readonly layerLinks: LinkGarbage;
   /** By tag that goes. */
   readonly histories: ReadonlyMap<number, TagHistory>;
   /** By tag that stays: what its history names, where something of it may be stale. */
@@ -40,6 +39,14 @@ export interface Garbage {
   readonly measured: ReadonlyMap<number, number>;
   readonly costs: Costs;
   readonly findings: readonly Finding[];
+}
+
+/** Layer links that go; arrays side by side. */
+interface LinkGarbage {
+  /** Places in the index's `layers`, ascending. */
+  readonly at: Uint32Array;
+  /** Milliseconds since 1970. */
+  readonly mtimeMs: Float64Array;
 }
 
 /** Blobs that go, largest first; arrays side by side. */
@@ -146,7 +153,7 @@ function gracedBlobs(
 
 interface SortedLinks {
   /** Links that a plan drops. */
-  readonly dropped: Uint32Array;
+  readonly dropped: LinkGarbage;
   /** Directories without a link, and nothing else in them. */
   readonly bare: readonly string[];
   /** By repository: how many of its layer directories go, one way or the other. */
@@ -161,7 +168,10 @@ function sortLinks(
 ): SortedLinks {
   const { survey, options, links, linkRepository } = question;
   const { index } = survey;
-  const dropped = new Uint32Array(links.length);
+  const dropped = {
+    at: new Uint32Array(links.length),
+    mtimeMs: new Float64Array(links.length),
+  };
   let count = 0;
   const bare: string[] = [];
   const gone = new Map<number, number>();
@@ -177,11 +187,16 @@ function sortLinks(
       bare.push(layerDirectory(name, digestText(index, digest)));
     } else {
       if (isYoung(options, time)) continue;
-      dropped[count++] = at;
+      dropped.at[count] = at;
+      dropped.mtimeMs[count++] = time;
     }
     gone.set(repository, (gone.get(repository) ?? 0) + 1);
   }
-  return { dropped: dropped.slice(0, count), bare, gone };
+  return {
+    dropped: { at: dropped.at.slice(0, count), mtimeMs: dropped.mtimeMs.slice(0, count) },
+    bare,
+    gone,
+  };
 }
 
 function absentBlobs(

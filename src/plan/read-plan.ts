@@ -116,9 +116,9 @@ const READERS: { readonly [K in ActionKind]: (value: Tree) => Action | undefined
   tag: readTag,
   revision(value) {
     const at = readDigestOf(value);
-    return at === undefined
-      ? undefined
-      : { kind: 'revision', ...at, reason: textOf(value['reason']) };
+    const { mtimeMs } = value;
+    if (at === undefined || !isTime(mtimeMs)) return undefined;
+    return { kind: 'revision', ...at, reason: textOf(value['reason']), mtimeMs };
   },
   'tag-index'(value) {
     const at = readDigestOf(value);
@@ -134,7 +134,9 @@ const READERS: { readonly [K in ActionKind]: (value: Tree) => Action | undefined
   },
   'layer-link'(value) {
     const at = readDigestOf(value);
-    return at === undefined ? undefined : { kind: 'layer-link', ...at };
+    const { mtimeMs } = value;
+    if (at === undefined || !isTime(mtimeMs)) return undefined;
+    return { kind: 'layer-link', ...at, mtimeMs };
   },
   'empty-directory'(value) {
     const { path } = value;
@@ -195,15 +197,15 @@ const TAG_DIRECTORIES = new Set(['index', ...ALGORITHMS.map((algorithm) => `inde
 function readTag(value: Tree): Action | undefined {
   const at = readDigestOf(value);
   const tag = readTagName(value);
-  const { history, directories } = value;
+  const { history, directories, mtimeMs } = value;
   if (at === undefined || tag === undefined || !isTexts(history) || !isTexts(directories)) {
     return undefined;
   }
   const digests = history.map(parseDigest).filter((digest) => digest !== undefined);
   if (digests.length !== history.length) return undefined;
-  if (!directories.every((part) => TAG_DIRECTORIES.has(part))) return undefined;
+  if (!directories.every((part) => TAG_DIRECTORIES.has(part)) || !isTime(mtimeMs)) return undefined;
   const reason = textOf(value['reason']);
-  return { kind: 'tag', tag, ...at, history: digests, directories, reason };
+  return { kind: 'tag', tag, ...at, history: digests, directories, reason, mtimeMs };
 }
 
 function readLink(value: Tree): Action | undefined {
@@ -265,6 +267,10 @@ function textOf(value: unknown): string {
 
 function isTexts(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.every((item) => typeof item === 'string');
+}
+
+function isTime(value: unknown): value is number {
+  return Number.isSafeInteger(value);
 }
 
 function isCount(value: unknown): value is number {

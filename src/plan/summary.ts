@@ -78,7 +78,7 @@ export function summarize(survey: Survey<PlanDecisions>, garbage: Garbage): Plan
       bytes: keptBytes(survey, garbage) + droppedBytes,
       droppedBytes,
     },
-    layerLinks: { total: index.layers.digest.length, dropped: garbage.layerLinks.length },
+    layerLinks: { total: index.layers.digest.length, dropped: garbage.layerLinks.at.length },
     uploads: {
       total: index.uploads.length,
       dropped: garbage.uploads.length,

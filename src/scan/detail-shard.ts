@@ -11,6 +11,7 @@ import {
   repositoryDirectory,
   revisionDirectory,
   SKELETON,
+  tagCurrentDirectory,
   tagDirectory,
   tagIndexDirectory,
 } from '../registry/layout.js';
@@ -78,19 +79,25 @@ export interface DetailFacts {
   /** A tag's history: the digests that its `index` names, and those whose link is there. */
   readonly histories: readonly TagHistory[];
   /** As `histories`: the digests in `revisions/<alg>/<hex>/signatures`. */
-  readonly signatures: readonly TagHistory[];
+  readonly signatures: readonly NamedDigests[];
   /** Paths relative to the repository, the deepest first. */
   readonly skeletons: readonly (readonly string[])[];
   readonly temporaries: readonly FoundFile[];
   readonly findings: readonly Finding[];
 }
 
-export interface TagHistory {
+/** The digests that the directories of a history, or of signatures, are named after. */
+export interface NamedDigests {
   readonly digests: readonly Digest[];
   /** Directories below the tag besides the entries' own and `current`, the deepest first. */
   readonly directories: readonly string[];
   /** False where something in the history cannot be told. */
   readonly whole: boolean;
+}
+
+export interface TagHistory extends NamedDigests {
+  /** When the tag's current link was written, milliseconds since 1970; NaN where that is not seen. */
+  readonly linkMs: number;
 }
 
 /** Looks at each of the things that are asked about, in the order of the questions. */
@@ -116,7 +123,10 @@ export function readDetails(fs: ReadFs, shard: DetailShard): DetailFacts {
     ...readEntries(reader, shard.tags),
     histories: shard.histories.map((question) => {
       const { repository, tag } = question;
-      const history = readDigests(reader, tagDirectory(repository, tag), 'index');
+      const link = `${tagCurrentDirectory(repository, tag)}/${LINK}`;
+      const stat = reader.try(link, (absolute) => reader.fs.quickStat(absolute));
+      const digests = readDigests(reader, tagDirectory(repository, tag), 'index');
+      const history = { ...digests, linkMs: stat?.mtimeMs ?? Number.NaN };
       if (question.goes === true) findBeside(reader, question, history, facts.temporaries);
       return history;
     }),
@@ -141,7 +151,7 @@ function findBeside(
   // Only a tag that was moved can have an entry whose link was never finished.
   const entries = digests.length > 1 ? digests : [];
   for (const place of [
-    `${tagDirectory(repository, tag)}/current`,
+    tagCurrentDirectory(repository, tag),
     ...entries.map((digest) => tagIndexDirectory(repository, tag, digest)),
   ]) {
     for (const { name, kind } of reader.try(place, (at) => reader.fs.entries(at)) ?? []) {
@@ -286,7 +296,7 @@ function readDigests(
   reader: ShardReader,
   directory: string,
   part: 'index' | 'signatures',
-): TagHistory {
+): NamedDigests {
   const digests: Digest[] = [];
   let whole = true;
   const odd = (): void => {

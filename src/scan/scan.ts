@@ -7,6 +7,7 @@ import type { CreatedFacts } from './created-shard.js';
 import type {
   DetailFacts,
   DetailShard,
+  NamedDigests,
   OfRepository,
   TagHistory,
   TagsOfRepository,
@@ -40,7 +41,7 @@ export interface ScanSink {
   /** Schema 1 manifests that some repository links; asked once, after all manifests. */
   schema1(): readonly { readonly repository: BytePath; readonly digest: Digest }[];
   /** What the signatures of `schema1` are, in its order. */
-  signatures(signatures: readonly TagHistory[]): void;
+  signatures(signatures: readonly NamedDigests[]): void;
   note(findings: readonly Finding[]): void;
   emptyDirectories(paths: readonly BytePath[]): void;
 }
@@ -229,7 +230,7 @@ function joinDetails(parts: readonly DetailFacts[], request: DetailRequest): Det
     entries: new Uint8Array(parts.reduce((bytes, part) => bytes + part.entries.length, 0)),
   };
   const histories: TagHistory[] = [];
-  const signatures: TagHistory[] = [];
+  const signatures: NamedDigests[] = [];
   const skeletons: (readonly string[])[] = [];
   const temporaries: FoundFile[] = [];
   const findings: Finding[] = [];

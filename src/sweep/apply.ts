@@ -1,15 +1,14 @@
 import { AppError } from '../fs/errors.js';
-import { linkDirectory, removalsOf } from '../plan/action.js';
-import type { Action, AttributesAction, LinkAction, Ownership } from '../plan/action.js';
+import { isRewritten, linkDirectory, removalsOf, shownAs } from '../plan/action.js';
+import type {
+  Action,
+  AttributesAction,
+  LinkAction,
+  LinkRemoval,
+  Ownership,
+} from '../plan/action.js';
 import { DIGEST_OF_NOTHING } from '../registry/digest.js';
-import {
-  blobData,
-  blobDirectory,
-  DATA,
-  LINK,
-  tagCurrentDirectory,
-  uploadDirectory,
-} from '../registry/layout.js';
+import { blobData, blobDirectory, DATA, LINK, uploadDirectory } from '../registry/layout.js';
 import { LINK_BUFFER } from '../registry/link.js';
 import { guard, split } from './hand.js';
 import type { Hand } from './hand.js';
@@ -84,13 +83,8 @@ function sameOwnership(a: Ownership, b: Ownership): boolean {
 }
 
 function check(hand: Hand, action: Exclude<Action, { kind: 'blob' | 'link' }>): void {
-  if (action.kind === 'tag') {
-    const directory = hand.directory(tagCurrentDirectory(action.repository, action.tag));
-    const content = readLink(directory);
-    if (content === undefined || content === action.digest) return;
-    // A lost tag is on nothing, and its link still says nothing.
-    if (content === '' && action.digest === DIGEST_OF_NOTHING) return;
-    throw stale(`${action.repository}:${action.tag} is on another manifest now`);
+  if (action.kind === 'tag' || action.kind === 'revision' || action.kind === 'layer-link') {
+    checkLink(hand, action);
   }
   if (action.kind === 'temp') {
     const [parent, name] = split(action.path);
@@ -105,6 +99,22 @@ function check(hand: Hand, action: Exclude<Action, { kind: 'blob' | 'link' }>): 
     if (data === undefined || data.nlink > 1 || data.size <= action.bytes) return;
     throw stale(`the upload ${action.id} of ${action.repository} has grown`);
   }
+}
+
+function checkLink(hand: Hand, action: LinkRemoval): void {
+  const [link = ''] = removalsOf(action).files;
+  const directory = hand.directory(split(link)[0]);
+  const stat = directory?.stat(LINK);
+  if (stat === undefined) return;
+  if (action.kind === 'tag') {
+    const content = readLink(directory);
+    // A lost tag is on nothing, and its link still says nothing.
+    const isLost = content === '' && action.digest === DIGEST_OF_NOTHING;
+    if (content !== undefined && content !== action.digest && !isLost) {
+      throw stale(`${shownAs(action)} is on another manifest now`);
+    }
+  }
+  if (isRewritten(stat.mtimeMs, action)) throw stale(`${shownAs(action)} was pushed again`);
 }
 
 function stale(what: string): AppError {

@@ -1,7 +1,7 @@
 import { AppError } from '../fs/errors.js';
 import { keepEverything } from '../graph/liveness.js';
 import type { Decisions } from '../graph/liveness.js';
-import { eachOf, findRevision, reverseOf, tagPlace } from '../graph/store-index.js';
+import { findRevision, tagPlace } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
 import { REPAIRS } from '../plan/action.js';
 import type { Action } from '../plan/action.js';
@@ -9,8 +9,8 @@ import { surveyStore } from '../plan/derive.js';
 import type { Survey } from '../plan/derive.js';
 import type { PlanHeader } from '../plan/plan-file.js';
 import { survivorsOf } from '../plan/survivors.js';
-import { NOTHING, readDetails } from '../scan/scan.js';
 import type { ScanOptions } from '../scan/scan.js';
+import { pushedSince } from './pushed.js';
 
 /** What a plan drops, as decisions about a store's index. */
 function decisionsOf(index: StoreIndex, actions: readonly Action[]): Decisions {
@@ -48,7 +48,8 @@ export async function checkPlan(
   header: PlanHeader,
   actions: readonly Action[],
 ): Promise<Survey> {
-  const survey = await surveyStore(scan, (index) => decisionsOf(index, actions));
+  const tagTimes = actions.some(({ kind }) => kind === 'tag');
+  const survey = await surveyStore({ ...scan, tagTimes }, (index) => decisionsOf(index, actions));
   // A repair of what can be seen asks for nothing that is hidden.
   const isRepair = header.survivors === undefined || header.counts['mends'] !== undefined;
   if (!isRepair || actions.some(({ kind }) => !REPAIRS.has(kind))) refuseBlind(survey);
@@ -63,8 +64,8 @@ export async function checkPlan(
   });
   const inUse = firstInUse(survey, actions);
   if (inUse !== undefined) throw stale(`the blob ${inUse} is in use now`);
-  const linked = await linkedSince(scan, survey, header, actions);
-  if (linked !== undefined) throw stale(`${linked} was pushed to`);
+  const pushed = await pushedSince(scan, survey.index, header, actions);
+  if (pushed !== undefined) throw stale(pushed);
   return survey;
 }
 
@@ -127,34 +128,6 @@ function firstInUse({ index, liveness }: Survey, actions: readonly Action[]): st
     if (digest !== undefined && liveness.blobLive.has(digest)) return action.digest;
   }
   return undefined;
-}
-
-/** A repository that got a layer link to a planned blob after the plan was made, if any. */
-async function linkedSince(
-  scan: ScanOptions,
-  { index }: Survey,
-  header: PlanHeader,
-  actions: readonly Action[],
-): Promise<string | undefined> {
-  const links = new Map<number, number[]>();
-  const { layers } = reverseOf(index);
-  for (const action of actions) {
-    const digest = action.kind === 'blob' ? index.digests.find(action.digest) : undefined;
-    if (digest === undefined) continue;
-    eachOf(layers, digest, (repository) => {
-      const known = links.get(repository);
-      if (known === undefined) links.set(repository, [digest]);
-      else known.push(digest);
-    });
-  }
-  const layerLinks = Array.from(links, ([repository, digests]) => ({
-    repository: index.repositories[repository] as string,
-    digests: index.digests.pack(Uint32Array.from(digests)),
-  }));
-  const { linkTimes } = await readDetails(scan, { ...NOTHING, layerLinks });
-  const created = Date.parse(header.created);
-  const owners = [...links].flatMap(([repository, digests]) => digests.map(() => repository));
-  return index.repositories[owners[linkTimes.findIndex((time) => time > created)] ?? -1];
 }
 
 function stale(what: string): AppError {

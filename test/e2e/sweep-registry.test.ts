@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, beforeEach, expect, test, vi } from 'vitest';
 import { mustSucceed, parseLines, plan, plannedBlobs, regsweep } from '../support/cli.ts';
+import type { PlanLine } from '../support/cli.ts';
 import {
   makeImage,
   makeSignature,
@@ -259,6 +260,50 @@ describeWithPackages(['docker-registry', 'skopeo'], 'beside a real registry, a s
     await registry.stop();
     const before = treeOf(root);
     expect((await sweep(file)).code).toBe(6);
+    expect(treeOf(root)).toEqual(before);
+  });
+
+  /** What is pushed again as it was, besides what a plan drops: nothing but its links' times tell. */
+  const AGAIN: [string, readonly string[], (registry: Registry, lines: PlanLine[]) => unknown][] = [
+    [
+      'a tag',
+      ['--drop', 'shop/web:1.1'],
+      async (registry) => {
+        const { bytes } = await getManifest(registry, 'shop/web', '1.1');
+        const { mediaType = 'application/vnd.oci.image.manifest.v1+json' } = JSON.parse(
+          bytes.toString(),
+        ) as { mediaType?: string };
+        await putManifest(registry, 'shop/web', '1.1', bytes, mediaType);
+      },
+    ],
+    [
+      'an untagged manifest',
+      ['-m', '--grace', '0'],
+      (registry) => pushManifest(registry, 'shop/web', mix.retagged),
+    ],
+    [
+      'a layer that another repository keeps',
+      ['-m', '--grace', '0'],
+      async (registry, lines) => {
+        const blobs = plannedBlobs(lines);
+        const link = lines.find(
+          ({ kind, digest = '' }) => kind === 'layer-link' && !blobs.has(digest),
+        );
+        const { repository = '', digest = '' } = link ?? {};
+        expect(await mountBlob(registry, repository, digest, repository)).toBe(true);
+      },
+    ],
+  ];
+
+  test.each(AGAIN)('of a plan older than another push of %s is refused', async (_, flags, push) => {
+    const lines = await writePlan(root, file, flags);
+    const registry = await startRegistry({ root });
+    await push(registry, lines);
+    await registry.stop();
+    const before = treeOf(root);
+    const run = await sweep(file);
+    expect(run.stderr).toMatch(/^error: the plan is stale: shop\/\S+ was pushed again/);
+    expect(run.code).toBe(6);
     expect(treeOf(root)).toEqual(before);
   });
 

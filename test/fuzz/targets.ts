@@ -146,9 +146,10 @@ function planText(): string {
       history: [B],
       directories: ['index'],
       reason: 'x',
+      mtimeMs: 7,
     },
-    { kind: 'revision', repository: 'shop/api', digest: A, reason: 'untagged' },
-    { kind: 'layer-link', repository: 'shop/api', digest: B },
+    { kind: 'revision', repository: 'shop/api', digest: A, reason: 'untagged', mtimeMs: 7 },
+    { kind: 'layer-link', repository: 'shop/api', digest: B, mtimeMs: 7 },
     { kind: 'repository', repository: 'shop/dead', directories: ['_layers'], nested: false },
     { kind: 'empty-directory', path: 'repositories/shop/api/_uploads' },
   ] as never[];

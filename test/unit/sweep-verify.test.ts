@@ -39,6 +39,7 @@ describe('the verification', () => {
       repository: 'a',
       digest: digestOf(other.digest),
       reason: '',
+      mtimeMs: 0,
     };
     const happen = (): void => store.deleteRevision('a', other.digest);
     expect(await verifyAround(store, happen, [dropped])).toEqual({
@@ -72,7 +73,8 @@ describe('the verification', () => {
       store.layerLink('a', layer);
     };
     expect((await verifyAround(store, push)).lost).toEqual([]);
-    const dropped: Action = { kind: 'layer-link', repository: 'a', digest: digestOf(layer) };
+    const link = { repository: 'a', digest: digestOf(layer), mtimeMs: 0 };
+    const dropped: Action = { kind: 'layer-link', ...link };
     expect((await verifyAround(store, lose, [dropped])).lost).toEqual([]);
   });
 
@@ -95,6 +97,7 @@ describe('the verification', () => {
       history: [],
       directories: [],
       reason: '',
+      mtimeMs: 0,
     };
     const happen = (): void => remove(store, store.tagPath('a', 'moved'));
     expect((await verifyAround(store, happen, [dropped])).lost).toEqual([`a:moved ${digest}`]);
