@@ -11,7 +11,7 @@ export interface PlanDescription extends Pick<PlanHeader, 'policy' | 'options' |
   readonly survivors: string;
 }
 
-/** The header of a plan for a store, made now. */
+/** The header of a plan for a store that this process has looked at since it began. */
 export function planHeader(
   { base, dev, ino }: StoreRoot,
   { policyText, policy, options, counts, survivors }: PlanDescription,
@@ -20,7 +20,8 @@ export function planHeader(
     kind: 'header',
     format: PLAN_FORMAT,
     tool: `regsweep ${readVersion()}`,
-    created: new Date().toISOString(),
+    // Whatever is written from then on, the plan may have missed.
+    created: new Date(performance.timeOrigin).toISOString(),
     root: base,
     dev,
     ino: String(ino),

@@ -19,3 +19,13 @@ function isAscii(text: string): boolean {
   for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0x7f) return false;
   return true;
 }
+
+/** A JSON text in which what a terminal would act on is spelt out, as JSON may. */
+export function printableJson(json: string): string {
+  // Outside of strings JSON has none of these but the line feeds of an indented document.
+  return json.replaceAll(/[\p{Cf}\p{Zl}\p{Zp}\u007f-\u009f]/gu, (character) =>
+    [...Array(character.length).keys()]
+      .map((i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, '0')}`)
+      .join(''),
+  );
+}

@@ -178,13 +178,18 @@ function toQuickStat(stat: Stats): QuickStat {
   };
 }
 
+function within64(ns: bigint): bigint {
+  if (BigInt.asIntN(64, ns) === ns) return ns;
+  return ns > 0n ? 2n ** 63n - 1n : -(2n ** 63n);
+}
+
 /** What lstat tells, in the terms of the port. */
 export function toFileStat(stat: BigIntStats): FileStat {
   return {
     kind: kindOf(stat),
     size: Number(stat.size),
     allocated: Number(stat.blocks) * 512,
-    mtimeNs: stat.mtimeNs,
+    mtimeNs: within64(stat.mtimeNs),
     mtimeMs: Number(stat.mtimeMs),
     atimeMs: Number(stat.atimeMs),
     nlink: Number(stat.nlink),

@@ -24,6 +24,7 @@ export interface FileStat {
   readonly size: number;
   /** Allocated size, bytes (`st_blocks * 512`). */
   readonly allocated: number;
+  /** Nanoseconds since 1970, as far as 64 bits go (1677 to 2262): the nearest for any other time. */
   readonly mtimeNs: bigint;
   /** Milliseconds since 1970. */
   readonly mtimeMs: number;

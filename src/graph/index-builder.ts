@@ -175,8 +175,9 @@ export class IndexBuilder implements ScanSink {
     const repository = first + alias.repository;
     const name = this.#digests.internText(alias.name);
     const target = alias.target === undefined ? undefined : this.#digests.internText(alias.target);
-    this.#aliases.push({ repository, where: alias.where, name, target });
-    if (alias.where !== 'revision') return;
+    const { where, mtimeMs } = alias;
+    this.#aliases.push({ repository, where, name, target, mtimeMs });
+    if (where !== 'revision') return;
     this.#freeze(repository, 'it has a manifest that was pushed under another algorithm');
     if (target !== undefined) this.#manifests.want(target);
   }

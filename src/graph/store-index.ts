@@ -90,6 +90,8 @@ export interface Alias {
   readonly where: 'layer' | 'revision';
   readonly name: number;
   readonly target: number | undefined;
+  /** Of the link, milliseconds since 1970; Infinity where it cannot be looked at. */
+  readonly mtimeMs: number;
 }
 
 /** The edges of a `StoreIndex` turned round: who holds a digest. */

@@ -1,5 +1,6 @@
 import { digestOf } from '../registry/digest.js';
 import { parseFallbackTag } from '../registry/reference.js';
+import { READ } from '../scan/facts.js';
 import { eachOf, isLinked, reverseOf } from './store-index.js';
 import type { StoreIndex } from './store-index.js';
 
@@ -13,14 +14,10 @@ export function isRevision(index: StoreIndex, digest: number): boolean {
 }
 
 /**
- * The digest that a fallback tag follows: a revision of any repository. 'nowhere' when there
- * is none, undefined for any other tag.
+ * The digest that a fallback tag follows: a manifest of any repository. 'nowhere' when there is
+ * none, or none for sure; undefined for any other tag.
  */
-export function subjectOf(
-  index: StoreIndex,
-  aliasTargets: ReadonlyMap<number, readonly number[]>,
-  tag: number,
-): number | 'nowhere' | undefined {
+export function subjectOf(index: StoreIndex, tag: number): number | 'nowhere' | undefined {
   const fallback = parseFallbackTag(index.tags.name[tag] as string);
   if (fallback === undefined) return undefined;
   const { algorithm, hex } = fallback;
@@ -29,9 +26,13 @@ export function subjectOf(
     const id = index.digests.find(whole);
     return id !== undefined && isRevision(index, id) ? id : 'nowhere';
   }
-  // A longer digest is cut to 64 digits in the tag.
-  for (const [digest, id] of index.digests.others()) {
-    if (digest.startsWith(`${algorithm}:${hex}`)) return aliasTargets.get(id)?.[0] ?? id;
+  // A longer digest is cut to 64 digits in the tag; the links of its revisions tell the sha256.
+  const found = new Set<number>();
+  for (const { where, name, target } of index.aliases) {
+    if (where !== 'revision' || target === undefined) continue;
+    if (index.digests.text(name).startsWith(`${algorithm}:${hex}`)) found.add(target);
   }
-  return 'nowhere';
+  const [only] = found;
+  if (found.size !== 1 || only === undefined) return 'nowhere';
+  return index.status[only] === READ.good ? only : 'nowhere';
 }

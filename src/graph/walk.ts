@@ -32,6 +32,8 @@ export class Walk {
   /** Tags that follow a subject, by the subject's digest. */
   readonly #followers = new Map<number, number[]>();
   readonly #aliasTargets: ReadonlyMap<number, readonly number[]>;
+  /** The other way round: by the digest of a blob, those of other algorithms that lead to it. */
+  readonly #aliasNames = new Map<number, number[]>();
   /** Pairs of repository and manifest that are yet to be expanded. */
   readonly #stack: number[] = [];
   #limit = Infinity;
@@ -45,6 +47,11 @@ export class Walk {
     const { revisions, digests } = index;
     this.#marks = new Marks(decisions.tagDropped, revisions.digest.length, digests.size, weights);
     this.#aliasTargets = aliasTargetsOf(index);
+    for (const [name, targets] of this.#aliasTargets) {
+      for (const target of targets) {
+        this.#aliasNames.set(target, [...(this.#aliasNames.get(target) ?? []), name]);
+      }
+    }
   }
 
   run(): void {
@@ -148,8 +155,11 @@ export class Walk {
   }
 
   /** What stands in for a tag that cannot be read is a root, unless that tag is dropped. */
-  #startPin({ repository, digest, tag }: Pin): void {
-    if (tag !== NO_DIGEST && this.#marks.tagDropped[tag] === 1) return;
+  #startPin(pin: Pin): void {
+    if (pin.tag === NO_DIGEST || this.#marks.tagDropped[pin.tag] === 0) this.#keepPin(pin);
+  }
+
+  #keepPin({ repository, digest }: Pin): void {
     if (digest === NO_DIGEST) {
       this.#taint(repository, BROKEN_TAG, false);
       return;
@@ -164,7 +174,7 @@ export class Walk {
   #startTag(tag: number): void {
     if (this.#marks.tagDropped[tag] === 1) return;
     const isProtected = this.#decisions.tagProtected[tag] === 1 || this.#pinsOf(tag).length > 0;
-    const subject = isProtected ? undefined : subjectOf(this.#index, this.#aliasTargets, tag);
+    const subject = isProtected ? undefined : subjectOf(this.#index, tag);
     if (subject === 'nowhere') this.#noteOrphan(tag);
     if (subject === undefined || subject === 'nowhere') {
       this.#keepTag(tag);
@@ -252,16 +262,19 @@ export class Walk {
     }
     const targets = this.#aliasTargets.get(digest);
     if (targets === undefined) return;
-    this.#marks.manifest(digest);
+    if (this.#marks.manifest(digest)) this.#keepReferrers(digest);
     for (const target of targets) this.#reach(repository, target, typed);
   }
 
   #keepReferrers(subject: number): void {
-    eachOf(this.#reverse.referrers, subject, (referrer) => {
-      eachOf(this.#reverse.revisions, referrer, (entry) => {
-        if (isLinked(this.#index, entry)) this.#keepRevision(entry);
+    // A referrer may name its subject by another algorithm than the store does.
+    for (const name of [subject, ...(this.#aliasNames.get(subject) ?? [])]) {
+      eachOf(this.#reverse.referrers, name, (referrer) => {
+        eachOf(this.#reverse.revisions, referrer, (entry) => {
+          if (isLinked(this.#index, entry)) this.#keepRevision(entry);
+        });
       });
-    });
+    }
     for (const tag of this.#followers.get(subject) ?? []) {
       // A tag that was restored and dropped again is still in the list.
       if (this.#marks.tagDropped[tag] === 0) this.#keepTag(tag);
@@ -290,7 +303,11 @@ export class Walk {
       if (isLinked(this.#index, entry)) this.#keepRevision(entry);
       else this.#keepLoose(repository, revisions.digest[entry] as number);
     });
-    forRange(tags.start, repository, (tag) => this.#keepTag(tag));
+    forRange(tags.start, repository, (tag) => {
+      this.#keepTag(tag);
+      // One that was to be dropped stays too, and with it what its history stands for.
+      for (const pin of this.#pinsOf(tag)) this.#keepPin(pin);
+    });
     forRange(layers.start, repository, (at) => {
       this.#reach(repository, layers.digest[at] as number, false);
     });

@@ -2,15 +2,9 @@ import { restoreStep } from '../graph/first-holder.js';
 import type { Steps } from '../graph/first-holder.js';
 import { computeLiveness } from '../graph/liveness.js';
 import type { Decisions, Liveness } from '../graph/liveness.js';
-import {
-  aliasTargetsOf,
-  digestText,
-  findRevision,
-  isLinked,
-  NO_DIGEST,
-} from '../graph/store-index.js';
+import { digestText, findRevision, isLinked, NO_DIGEST } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
-import { isRevision, subjectOf } from '../graph/subjects.js';
+import { subjectOf } from '../graph/subjects.js';
 import { Walk } from '../graph/walk.js';
 import { findPaths } from './why-paths.js';
 import { compareText } from '../policy/natural.js';
@@ -85,10 +79,8 @@ class FreePlan {
   readonly #decisions: Decisions;
   readonly #options: FreeOptions;
   readonly #relations: ReturnType<typeof relationsOf>;
-  readonly #aliases: ReadonlyMap<number, readonly number[]>;
 
   constructor(index: StoreIndex, decisions: Decisions, options: FreeOptions) {
-    this.#aliases = aliasTargetsOf(index);
     this.#index = index;
     this.#decisions = decisions;
     this.#options = options;
@@ -159,8 +151,8 @@ class FreePlan {
     const digest = tags.digest[tag] as number;
     if (tags.flags[tag] !== TAG.good || digest === NO_DIGEST || !present.has(digest)) return false;
     if (this.#decisions.tagProtected[tag] === 1) return false;
-    const subject = subjectOf(this.#index, this.#aliases, tag);
-    return subject === undefined || subject === 'nowhere' || !isRevision(this.#index, subject);
+    const subject = subjectOf(this.#index, tag);
+    return subject === undefined || subject === 'nowhere';
   }
 
   #isNamed(entry: number): boolean {

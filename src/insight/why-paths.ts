@@ -8,7 +8,7 @@ import {
   reverseOf,
 } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
-import { isRevision, subjectOf } from '../graph/subjects.js';
+import { subjectOf } from '../graph/subjects.js';
 import { compareText } from '../policy/natural.js';
 import { FOLLOWS, relationsOf } from '../policy/store-facts.js';
 
@@ -119,8 +119,8 @@ class Climber {
     const { tags } = this.#index;
     eachOf(reverseOf(this.#index).tags, digest, (tag) => {
       if (this.#liveness.tagKept[tag] !== 1) return;
-      const subject = subjectOf(this.#index, this.#aliases, tag);
-      if (typeof subject === 'number' && isRevision(this.#index, subject)) {
+      const subject = subjectOf(this.#index, tag);
+      if (typeof subject === 'number') {
         if (this.#liveness.blobLive.has(subject)) this.climb(subject, chain);
         return;
       }

@@ -133,6 +133,11 @@ function gracedBlobs(
     const time = details.linkTimes[i] as number;
     if (time > (newest[place] as number)) newest[place] = time;
   }
+  const aliases = index.aliases.filter(({ where }) => where === 'layer');
+  for (const { target, mtimeMs } of aliases) {
+    const place = target === undefined ? 0 : (places[target] as number);
+    if (mtimeMs > (newest[place] as number)) newest[place] = mtimeMs;
+  }
   const isYoungAt = (place: number): boolean => {
     const dataMs = Number((details.blobMtimes[place - 1] as bigint) / 1_000_000n);
     const linkMs = newest[place] as number;
@@ -140,14 +145,17 @@ function gracedBlobs(
   };
   const graced = new Map<number, number>();
   const explains = explainers(survey);
-  for (let i = 0; i < links.length; i++) {
-    const digest = digestAt[links[i] as number] as number;
+  const look = (repository: number, digest: number): void => {
     const place = places[digest] as number;
-    if (place === 0 || graced.has(digest)) continue;
-    const repository = linkRepository[i] as number;
-    if (!isYoungAt(place) && !busy.has(repository) && options.keepsLinked !== true) continue;
+    if (place === 0 || graced.has(digest)) return;
+    if (!isYoungAt(place) && !busy.has(repository) && options.keepsLinked !== true) return;
     if (!explains(repository, digest)) graced.set(digest, details.blobBytes[place - 1] as number);
+  };
+  for (let i = 0; i < links.length; i++) {
+    look(linkRepository[i] as number, digestAt[links[i] as number] as number);
   }
+  // A layer that was pushed by another algorithm may have that link alone.
+  for (const { repository, target } of aliases) if (target !== undefined) look(repository, target);
   return graced;
 }
 

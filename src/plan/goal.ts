@@ -2,16 +2,9 @@ import { blobWeights, countSteps, findFirstHolders, restoreStep } from '../graph
 import type { FirstHolders, Steps } from '../graph/first-holder.js';
 import { Bits } from '../graph/lists.js';
 import type { Decisions } from '../graph/liveness.js';
-import {
-  aliasTargetsOf,
-  eachOf,
-  findRevision,
-  isLinked,
-  NO_DIGEST,
-  reverseOf,
-} from '../graph/store-index.js';
+import { eachOf, findRevision, isLinked, NO_DIGEST, reverseOf } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
-import { isRevision, subjectOf } from '../graph/subjects.js';
+import { isRevision } from '../graph/subjects.js';
 
 export interface Goal {
   readonly goalBytes: number;
@@ -138,11 +131,8 @@ export function decisionsFor(
 function holdTeller(index: StoreIndex): (entry: number) => boolean {
   const { revisions, tags } = index;
   const tagged = new Bits(revisions.digest.length);
-  const aliases = aliasTargetsOf(index);
   tags.digest.forEach((digest, tag) => {
     if (digest === NO_DIGEST) return;
-    const subject = subjectOf(index, aliases, tag);
-    if (typeof subject === 'number' && !isRevision(index, subject)) return;
     const entry = findRevision(index, tags.repository[tag] as number, digest);
     if (entry >= 0) tagged.add(entry);
   });

@@ -74,7 +74,8 @@ function reachOfGone(index: StoreIndex, liveness: Liveness, repository: number):
 /** A blob that no repository links, neither as a layer nor as a manifest, deleted or not. */
 export function isOrphan(index: StoreIndex, digest: number): boolean {
   const { layers, revisions } = reverseOf(index);
-  return lengthOf(layers, digest) === 0 && lengthOf(revisions, digest) === 0;
+  if (lengthOf(layers, digest) > 0 || lengthOf(revisions, digest) > 0) return false;
+  return !index.aliases.some(({ target }) => target === digest);
 }
 
 /** Tags of repositories that lose, or already lost, a manifest or a tag: whose history is stale. */

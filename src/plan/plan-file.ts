@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { printableJson } from '../fs/bytes.js';
 import type { Action } from './action.js';
 
 /** Version of the plan file's format; another one is refused. */
@@ -8,7 +9,7 @@ export interface PlanHeader {
   readonly kind: 'header';
   readonly format: number;
   readonly tool: string;
-  /** ISO 8601. */
+  /** ISO 8601: from when on the plan does not vouch for what was written. */
   readonly created: string;
   /** `docker/registry/v2` of the store, as a byte string, with its device and inode. */
   readonly root: string;
@@ -50,7 +51,7 @@ export function* planLines(
   const hash = createHash('sha256');
   let count = 0;
   const line = (value: object): string => {
-    const text = `${printable(JSON.stringify(value))}\n`;
+    const text = `${printableJson(JSON.stringify(value))}\n`;
     hash.update(text);
     return text;
   };
@@ -66,12 +67,4 @@ export function* planLines(
     sha256: hash.digest('hex'),
   };
   yield `${JSON.stringify(trailer)}\n`;
-}
-
-/** Names come from the disk: what a terminal would act on is spelt out, as JSON may. */
-function printable(json: string): string {
-  return json.replaceAll(
-    /[\u007f-\u009f]/g,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
 }

@@ -1,4 +1,4 @@
-import { displayName } from '../fs/bytes.js';
+import { displayName, printableJson } from '../fs/bytes.js';
 
 // Controls, format characters (bidi overrides and joiners), line and paragraph separators,
 // lone surrogates: everything that could move a cursor or turn a line round.
@@ -19,11 +19,5 @@ export function escapeName(name: string): string {
 
 /** A JSON text whose names are decoded, and that no terminal acts on. */
 export function safeJson(value: unknown, indent?: number): string {
-  const text = JSON.stringify(value, undefined, indent);
-  // Outside of strings JSON has none of these but the line feeds of an indented document.
-  return text.replaceAll(/[\p{Cf}\p{Zl}\p{Zp}\u007f-\u009f]/gu, (character) =>
-    [...Array(character.length).keys()]
-      .map((i) => `\\u${character.charCodeAt(i).toString(16).padStart(4, '0')}`)
-      .join(''),
-  );
+  return printableJson(JSON.stringify(value, undefined, indent));
 }

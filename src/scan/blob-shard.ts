@@ -18,12 +18,8 @@ export function readBlobs(fs: ReadFs, shard: BlobShard): BlobFacts {
     const path = `${BLOBS}/sha256/${prefix}`;
     const listing = listPrefix(reader, path);
     for (const { name, kind } of listing?.others ?? []) {
-      reader.note(
-        kind === 'symlink' ? 'symlink' : 'stray',
-        'notice',
-        `${path}/${name}`,
-        'not a directory; left alone',
-      );
+      if (kind === 'symlink') reader.noteLink(`${path}/${name}`);
+      else reader.note('stray', 'notice', `${path}/${name}`, 'not a directory; left alone');
     }
     for (const name of listing?.names ?? []) {
       if (!name.startsWith(prefix) || !digests.pushHex(name)) {
@@ -34,14 +30,18 @@ export function readBlobs(fs: ReadFs, shard: BlobShard): BlobFacts {
   return { digests: digests.take(), findings: reader.findings };
 }
 
-/** A prefix that is a symlink or a file holds no blob that could ever be a target. */
+/** A prefix that is a file holds no blob that could ever be a target. */
 function listPrefix(reader: ShardReader, path: string): DirectoryListing | undefined {
   return reader.try(path, (absolute) => {
     try {
       return reader.fs.directories(absolute);
     } catch (error) {
       const code = errnoOf(error);
-      if (code !== 'ELOOP' && code !== 'ENOTDIR') throw error;
+      if (code === 'ELOOP') {
+        reader.noteLink(path);
+        return undefined;
+      }
+      if (code !== 'ENOTDIR') throw error;
       reader.note('stray', 'damage', path, 'no directory; what is below it is never swept');
       return undefined;
     }

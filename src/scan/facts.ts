@@ -104,6 +104,8 @@ export interface FoundAlias {
   readonly name: Digest;
   /** Undefined when the link is unreadable or missing. */
   readonly target: Digest | undefined;
+  /** Of the link, milliseconds since 1970; Infinity where it cannot be looked at. */
+  readonly mtimeMs: number;
 }
 
 /** The blobs of one shard of prefix directories: packed digests. */

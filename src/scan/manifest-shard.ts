@@ -116,7 +116,8 @@ function readOne(source: Source, digest: Digest): Uint8Array | ReadStatus {
   } catch (error) {
     const code = errnoOf(error);
     if (code === 'ENOENT' || code === 'ENOTDIR') return READ.missing;
-    // A symlink or a directory in its place is damage to this manifest and hides nothing else.
+    if (code === 'ELOOP') source.reader.noteLink(path);
+    // What else is in its place, a directory say, is damage to this manifest and hides nothing.
     if (code === 'ELOOP' || code === 'EISDIR' || code === 'ENXIO') return READ.corrupt;
     source.reader.note('unreadable', 'damage', path, `${code ?? 'error'}: cannot be read`, {
       digest,

@@ -1,5 +1,5 @@
 import type { QuickStat, ReadFs } from '../fs/read-fs.js';
-import { ALGORITHMS, digestOf } from '../registry/digest.js';
+import { algorithmOf, ALGORITHMS, digestOf } from '../registry/digest.js';
 import type { Digest } from '../registry/digest.js';
 import { LAYERS, LINK, MANIFESTS, repositoryDirectory, UPLOADS } from '../registry/layout.js';
 import { parseLink, SHA256_LINK_LENGTH } from '../registry/link.js';
@@ -166,15 +166,18 @@ function readAlias(
   name: Digest,
   link: string,
 ): FoundAlias {
-  const content = into.reader.try(link, (absolute) =>
-    parseLink(into.buffer.subarray(0, into.reader.fs.read(absolute, into.buffer))),
-  );
-  const target = content !== undefined && 'digest' in content ? content.digest : undefined;
+  let mtimeMs = Infinity;
+  const content = into.reader.try(link, (absolute) => {
+    mtimeMs = into.reader.fs.quickStat(absolute)?.mtimeMs ?? Infinity;
+    return parseLink(into.buffer.subarray(0, into.reader.fs.read(absolute, into.buffer)));
+  });
+  const said = content !== undefined && 'digest' in content ? content.digest : undefined;
+  // Blobs are stored by their sha256, so a link that says another algorithm leads to none.
+  const target = said !== undefined && algorithmOf(said) === 'sha256' ? said : undefined;
   if (target === undefined) {
-    into.reader.note('garbled-link', 'damage', link, 'says no digest, so its blob is unknown', {
-      repository: current.name,
-    });
-    current.freeze(`the link of ${name.slice(0, 19)}... says no digest`);
+    const detail = 'says no sha256 digest, so its blob is unknown';
+    into.reader.note('garbled-link', 'damage', link, detail, { repository: current.name });
+    current.freeze(`the link of ${name.slice(0, 19)}... says no sha256 digest`);
   }
-  return { repository: current.number, where, name, target };
+  return { repository: current.number, where, name, target, mtimeMs };
 }

@@ -165,7 +165,11 @@ function listPrefixes(reader: ShardReader): string[] {
   }
   if (algorithms?.names.includes('sha256') !== true) return [];
   const listing = reader.directories(`${BLOBS}/sha256`, noop);
-  for (const { name } of listing?.others ?? []) noteStray(reader, `${BLOBS}/sha256/${name}`);
+  for (const { name, kind } of listing?.others ?? []) {
+    const path = `${BLOBS}/sha256/${name}`;
+    if (kind === 'symlink') reader.noteLink(path);
+    else noteStray(reader, path);
+  }
   const prefixes = [];
   for (const name of listing?.names ?? []) {
     if (/^[0-9a-f]{2}$/.test(name)) prefixes.push(name);

@@ -47,6 +47,25 @@ export class ShardReader {
     }
   }
 
+  /**
+   * Notes a symlink where a blob is to be. The registry follows it, and may serve an image from
+   * behind it, or something that refers to one: while that is not seen, nothing may be called
+   * garbage. One that leads nowhere hides nothing.
+   */
+  noteLink(path: BytePath): void {
+    try {
+      this.fs.resolve(`${this.base}/${path}`);
+    } catch {
+      this.note('symlink', 'notice', path, 'leads nowhere; left alone');
+      return;
+    }
+    if (this.isWrittenOff(path)) {
+      this.note('written-off', 'notice', path, 'a symbolic link: given up by --write-off');
+    } else {
+      this.note('symlink', 'blind', path, 'a symbolic link: the registry follows it, no plan does');
+    }
+  }
+
   note(
     code: Finding['code'],
     severity: Finding['severity'],

@@ -307,6 +307,23 @@ describe('rule 11: on a real disk', () => {
     expect(sorted(planned.dropped)).toEqual([`b@${made.other.digest}`]);
   });
 
+  it.each([
+    ['a prefix', (path: string) => path.slice(0, 'blobs/sha256/xx'.length)],
+    ["a blob's directory", (path: string) => path.slice(0, -'/data'.length)],
+    ["a manifest's data", (path: string) => path],
+  ])('a symlink in the place of %s: nothing is swept, unless it leads nowhere', async (_, cut) => {
+    const made = onDisk();
+    const path = cut(made.store.blobPath(made.untagged.digest));
+    const moved = `${made.store.root}/moved`;
+    nodeFs.renameSync(`${made.store.base}/${path}`, moved);
+    nodeFs.symlinkSync(moved, `${made.store.base}/${path}`);
+    await expectNothingSwept(made);
+    const given = await plan(made.store, { untagged: true, writeOff: [path] });
+    expect(given.blind).toEqual([]);
+    nodeFs.rmSync(moved, { recursive: true });
+    expect((await plan(made.store, { untagged: true })).blind).toEqual([]);
+  });
+
   it('a name that is not UTF-8 is read through its bytes', async () => {
     const made = onDisk();
     const base = `${made.store.base}/repositories/caf\xe9`;

@@ -29,6 +29,27 @@ function isGone(planned: PlannedStore, ...images: readonly Written[]): boolean {
 }
 
 describe('a dropped tag', () => {
+  it('that stays because its repository loses nothing keeps what its history names', async () => {
+    const store = newStore();
+    const before = image(store, 'a', 'old');
+    image(store, 'a', 'old');
+    image(store, 'a', 'new');
+    // Nothing says what this one was on, and no revision any more says that there are others.
+    store.fs.rmSync(`${store.base}/${store.tagPath('a', 'new')}/index`, {
+      recursive: true,
+      force: true,
+    });
+    store.fs.writeFileSync(`${store.base}/${store.tagPath('a', 'new')}/current/link`, '');
+    store.fs.rmSync(`${store.base}/repositories/a/_manifests/revisions`, {
+      recursive: true,
+      force: true,
+    });
+    age(store);
+    const planned = await under(DROP_OLD, store);
+    expect(tagsOf(planned)).toEqual([]);
+    expect(closure(before).filter((digest) => planned.planned.has(digest))).toEqual([]);
+  });
+
   it('takes its manifest along, and says why', async () => {
     const store = newStore();
     const old = image(store, 'a', 'old');

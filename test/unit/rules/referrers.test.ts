@@ -150,3 +150,77 @@ describe('rule 7: fallback tags', () => {
     expect(ofKind(planned, 'tag')).toHaveLength(1);
   });
 });
+
+describe('rules 6 and 7, by another algorithm', () => {
+  function sha512Of(store: StoreBuilder, { digest }: Written): string {
+    const bytes = store.fs.readFileSync(`${store.base}/${store.blobPath(digest)}`);
+    return digestOf(bytes as Uint8Array, 'sha512');
+  }
+
+  it.each(['revision', 'layer'] as const)(
+    'a referrer that names its living subject by the sha512 of a %s stays, wherever it is',
+    async (place) => {
+      const store = newStore();
+      const subject = image(store, 'b', 'v1');
+      const name = sha512Of(store, subject);
+      const path =
+        place === 'layer' ? store.layerLinkPath('a', name) : store.revisionPath('a', name);
+      store.writeLink(path, subject.digest);
+      const sbom = referrer(store, 'b', { ...subject, digest: name });
+      age(store);
+      const planned = await plan(store, { untagged: true });
+      expect(closure(subject, sbom).filter((digest) => planned.planned.has(digest))).toEqual([]);
+      expect(planned.dropped.has(`b@${sbom.digest}`)).toBe(false);
+    },
+  );
+
+  it('a tag that is named after a sha512 stays while nothing says which manifest it is', async () => {
+    const store = newStore();
+    const subject = image(store, 'a', 'v1');
+    const name = sha512Of(store, subject);
+    // The registry knows the subject by its sha256 alone; what refers to it names the sha512.
+    const sbom = referrer(store, 'a', { ...subject, digest: name });
+    const tag = name.replace(':', '-').slice(0, 'sha512-'.length + 64);
+    const listed = store.index('a', [sbom], { tag });
+    age(store);
+    for (const untagged of [false, true]) {
+      const planned = await plan(store, { untagged });
+      expect(planned.dropped.size + planned.planned.size).toBe(0);
+      expect(ofKind(planned, 'tag')).toEqual([]);
+      expect(codes(planned)).toContain('orphan-referrer-tag');
+    }
+    expect(listed.edges).toEqual([sbom.digest]);
+  });
+
+  it('a layer of that name is no manifest to follow, though some manifest has its content', async () => {
+    const store = newStore();
+    const untagged = image(store, 'a');
+    const name = sha512Of(store, untagged);
+    store.writeLink(store.layerLinkPath('b', name), untagged.digest);
+    image(store, 'a', 'v1');
+    const tag = name.replace(':', '-').slice(0, 'sha512-'.length + 64);
+    image(store, 'b', tag);
+    age(store);
+    const planned = await plan(store, { untagged: true });
+    expect(sorted(planned.dropped)).toEqual([`a@${untagged.digest}`]);
+    expect(ofKind(planned, 'tag')).toEqual([]);
+  });
+
+  it.each([
+    ['its own digest', 0],
+    ['that of another which holds this one', 1],
+  ])('a link of that name which holds %s leads nowhere, and its repository stays', async (_, i) => {
+    const store = newStore();
+    const names = [digestOf('x', 'sha512'), digestOf('y', 'sha512')] as const;
+    store.writeLink(store.layerLinkPath('a', names[0]), names[i] as string);
+    store.writeLink(store.layerLinkPath('a', names[1]), names[1 - i] as string);
+    store.sizes.set(names[0], 1);
+    const untagged = store.image('a', { layers: [names[0]], config: layer() });
+    image(store, 'a', 'v1');
+    age(store);
+    const planned = await plan(store, { untagged: true });
+    expect(planned.dropped.size + planned.planned.size).toBe(0);
+    expect(sorted(planned.tainted)).toEqual(['a']);
+    expect(planned.present.has(untagged.digest)).toBe(true);
+  });
+});
