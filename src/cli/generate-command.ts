@@ -72,6 +72,7 @@ export function generateSystemd(
   for (const [flag, value] of Object.entries(flags)) {
     if (typeof value === 'string') assertOneLine(flagName(flag), value);
   }
+  refuseBoth(flags);
   const root = assertAbsolute('--root', flags.root);
   const { maxDuration, schedule, untagged = false, registryStopped = false } = flags;
   const policy = flags.policy === undefined ? undefined : assertAbsolute('--policy', flags.policy);
@@ -83,6 +84,14 @@ export function generateSystemd(
   if (unit === undefined) print(1, '\n');
   if (unit !== 'service') print(1, renderTimer(facts));
   return EXIT.done;
+}
+
+/** The unit's `plan` would refuse the two together, every night. */
+function refuseBoth({ policy, untagged }: SystemdFlags): void {
+  if (policy === undefined || untagged !== true) return;
+  throw new AppError('usage', '--policy and -m do not go together: a policy says what -m says', [
+    'write `untagged: drop` into the policy, or leave --policy out',
+  ]);
 }
 
 function registryCommands({ registryUnit, container }: SystemdFlags): [string[], string[]] {

@@ -148,6 +148,7 @@ describe('the units of systemd', () => {
     ['no name of a unit', ['--registry-unit', 'a b'], /names no unit/],
     ['no name of a container', ['--container', '-f x'], /names no container/],
     ['no duration', ['--max-duration', '2 hours'], /--max-duration: /],
+    ['a policy and -m, as plan does', ['--policy', '/etc/p.yaml', '-m'], /--policy and -m do not/],
     ['no unit of ours', ['socket'], /service, timer/],
   ])('refuse %s', async (_, args, message) => {
     const run = await regsweep(['generate', 'systemd', ...args]);
