@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { displayName, toBytePath } from '../fs/bytes.js';
-import { AppError } from '../fs/errors.js';
+import { AppError, errnoOf, messageOf } from '../fs/errors.js';
 import { makeReadFs } from '../fs/node-fs.js';
 import { makeOutFs } from '../fs/out-fs.js';
 import type { OutFile } from '../fs/out-fs.js';
@@ -95,29 +95,40 @@ function readDeadline(flags: SweepFlags): number | undefined {
 
 function readPlanText(source: string): string {
   if (source === '-') return readInput();
-  const fs = makeReadFs();
-  const path = toBytePath(source);
-  const size = statOf(fs, path, source);
-  const buffer = new Uint8Array(size + 1);
-  const length = fs.read(fs.resolve(path), buffer);
-  if (length > size)
-    throw new AppError('usage', `${source} is being written; wait for its end`, []);
-  return Buffer.from(buffer.buffer, 0, length).toString('utf8');
+  const bytes = readPlanBytes(makeReadFs(), source);
+  if (bytes !== undefined) return Buffer.from(bytes.buffer, 0, bytes.length).toString('utf8');
+  throw new AppError('usage', `${source} is being written; wait for its end`, []);
 }
 
-function statOf(fs: ReadFs, path: string, source: string): number {
+/** Undefined for a file that grows. */
+function readPlanBytes(fs: ReadFs, source: string): Uint8Array | undefined {
   try {
-    const stat = fs.stat(fs.resolve(path));
-    if (stat?.kind === 'file' && stat.size <= PLAN_LIMIT) return stat.size;
+    const path = fs.resolve(toBytePath(source));
+    const stat = fs.stat(path);
+    if (stat?.kind === 'file' && stat.size <= PLAN_LIMIT) {
+      const buffer = new Uint8Array(stat.size + 1);
+      const length = fs.read(path, buffer);
+      return length > stat.size ? undefined : buffer.subarray(0, length);
+    }
   } catch (error) {
-    throw new AppError(
+    throw unreadable(source, error);
+  }
+  throw new AppError('usage', `${source} is no plan`, ['make one: regsweep plan ... -o FILE']);
+}
+
+function unreadable(source: string, error: unknown): AppError {
+  const code = errnoOf(error);
+  if (code === 'EACCES' || code === 'EPERM') {
+    return new AppError(
       'usage',
-      `cannot read the plan ${source}`,
-      ['make one: regsweep plan ... -o FILE'],
+      `cannot read the plan ${source}: permission denied`,
+      ['run as the user who made it (ls -l), or as root'],
       error,
     );
   }
-  throw new AppError('usage', `${source} is no plan`, ['make one: regsweep plan ... -o FILE']);
+  const why = code === 'ENOENT' ? 'no such file' : messageOf(error);
+  const hint = 'is it the right file? a new one is made by: regsweep plan ... -o FILE';
+  return new AppError('usage', `cannot read the plan ${source}: ${why}`, [hint], error);
 }
 
 async function sweepSession(

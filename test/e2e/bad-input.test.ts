@@ -315,6 +315,27 @@ function droppedBlobs(planText: string): string[] {
     .map(({ digest }) => digest ?? '');
 }
 
+describe('a plan file to sweep', () => {
+  const sweep = (file: string, options: RunOptions = {}): Promise<Run> =>
+    run(['sweep', file, '--yes', '--registry-stopped'], options);
+
+  test('that cannot be read for want of permission says so: exit 2', async () => {
+    const file = join(folder, 'private.plan');
+    writeFileSync(file, 'x', { mode: 0o000 });
+    const result = await sweep(file, { wrapper: unprivileged() });
+    expectError(result, 2, /cannot read the plan .*private\.plan: permission denied\n {2}run as /);
+  });
+
+  test.each<[string, () => string, RegExp]>([
+    ['that is not there', () => 'no.plan', /cannot read the plan no\.plan: no such file\n/],
+    ['below a file', () => join('text.plan', 'x'), /cannot read the plan .*: ENOTDIR/],
+    ['that is a folder', () => folder, /is no plan\n/],
+  ])('%s: exit 2', async (_, file, message) => {
+    writeFileSync(join(folder, 'text.plan'), 'x');
+    expectError(await sweep(file()), 2, message);
+  });
+});
+
 describeWithPackages(['strace'], 'a listing that comes up short', () => {
   const inject = (directory: string, fault: string): string[] =>
     `strace -f -qq -o /dev/null -e trace=getdents64 -e inject=getdents64:${fault} -P`
