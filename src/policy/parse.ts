@@ -19,12 +19,13 @@ export interface ReadPolicy {
 
 /**
  * Parses a policy file. `shownAs` names it in errors.
- * @throws AppError `usage` with every problem on a line of its own, as `file:line:column: text`.
+ * @throws AppError `usage`: the first problem as `file:line:column: text`, the others as its hints.
  */
 export async function parsePolicy(text: string, shownAs: string): Promise<Policy> {
   const { policy, problems } = await readPolicy(text, shownAs);
   if (policy !== undefined) return policy;
-  throw new AppError('usage', problems.map((one) => formatProblem(shownAs, one)).join('\n'));
+  const [first = '', ...others] = problems.map((one) => formatProblem(shownAs, one));
+  throw new AppError('usage', first, others);
 }
 
 /** As `parsePolicy`, with the problems as data and the doubts too. */
