@@ -17,7 +17,10 @@ export const EXIT = {
 
 /** What each of them says: in a word or two for the help, and in full for the man page. */
 const EXIT_MEANING: Readonly<Record<keyof typeof EXIT, readonly [string, string]>> = {
-  done: ['done', 'done; isolated damage is listed and changes nothing here'],
+  done: [
+    'done',
+    'done, or a sweep was answered no; isolated damage is listed and changes nothing here',
+  ],
   failed: ['failed', 'failed: I/O, or a bug'],
   usage: ['usage', 'usage: a bad flag, a bad policy, or no registry at that root'],
   refused: [

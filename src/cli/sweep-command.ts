@@ -1,20 +1,18 @@
-import { createHash } from 'node:crypto';
 import { displayName, toBytePath } from '../fs/bytes.js';
-import { AppError, errnoOf, messageOf } from '../fs/errors.js';
+import { AppError } from '../fs/errors.js';
 import { makeReadFs } from '../fs/node-fs.js';
 import { makeOutFs } from '../fs/out-fs.js';
 import type { OutFile } from '../fs/out-fs.js';
 import type { ReadFs } from '../fs/read-fs.js';
 import { openState } from '../fs/state-fs.js';
 import type { StateFs } from '../fs/state-fs.js';
-import { ask, readInput } from '../fs/stdio.js';
 import { parsePlan } from '../plan/read-plan.js';
 import type { Plan } from '../plan/read-plan.js';
 import { escapeName, safeJson } from '../report/escape.js';
 import { formatBytes } from '../report/format.js';
 import { makeStyle, wantsColor } from '../report/style.js';
 import type { ColorChoice, Style } from '../report/style.js';
-import { renderSweepResult, renderSweepStart } from '../report/sweep-text.js';
+import { renderSweepResult } from '../report/sweep-text.js';
 import { mountsBelow, readMounts } from '../scan/mounts.js';
 import type { StoreRoot } from '../scan/root.js';
 import { takeLock } from '../sweep/lock.js';
@@ -25,8 +23,11 @@ import { undoPolicy } from '../sweep/undo.js';
 import type { SweepResult } from '../sweep/sweep.js';
 import { EXIT } from './exit.js';
 import { print, reportWidth } from './output.js';
+import { readPlanText } from './plan-input.js';
 import { openSession, runInSession } from './session.js';
 import type { Session, SessionFlags } from './session.js';
+import { confirmSweep } from './sweep-question.js';
+import type { PlanToSweep } from './sweep-question.js';
 import { parseClock, parseDuration } from './values.js';
 
 export interface SweepFlags extends Omit<SessionFlags, 'writeOff' | 'allowMount'> {
@@ -40,19 +41,23 @@ export interface SweepFlags extends Omit<SessionFlags, 'writeOff' | 'allowMount'
   readonly color: ColorChoice;
 }
 
-const PLAN_LIMIT = 1024 * 1024 * 1024;
 /** A longer one fires at once. */
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** Carries out a plan. Returns the exit code. */
 export async function runSweepCommand(source: string, flags: SweepFlags): Promise<number> {
-  const deadline = readDeadline(flags);
+  const stopsAtMs = readDeadline(flags);
   if (flags.linksOnly === true && flags.undo === undefined) {
     throw new AppError(
       'usage',
       '--links-only needs --undo FILE, where what is removed is kept',
       [],
     );
+  }
+  if (flags.undo === '-') {
+    throw new AppError('usage', '--undo - is no file: what is removed has to be kept on a disk', [
+      'name a new file, outside the registry',
+    ]);
   }
   const text = readPlanText(source);
   const plan = parsePlan(text, source === '-' ? 'standard input' : source);
@@ -79,66 +84,27 @@ export async function runSweepCommand(source: string, flags: SweepFlags): Promis
   });
   return await runInSession(session, async () => {
     assertSameRoot(plan, session.root);
-    return await sweepSession(session, plan, text, flags, deadline);
+    return await sweepSession(session, { plan, text, stopsAtMs }, flags);
   });
 }
 
-/** When to stop, in milliseconds from now; undefined for never. */
+/** When to stop, in milliseconds since 1970; undefined for never. */
 function readDeadline(flags: SweepFlags): number | undefined {
   const limits: number[] = [];
   if (flags.maxDuration !== undefined) {
     limits.push(parseDuration(flags.maxDuration, '--max-duration'));
   }
   if (flags.until !== undefined) limits.push(parseClock(flags.until, '--until', new Date()));
-  return limits.length === 0 ? undefined : Math.min(...limits);
-}
-
-function readPlanText(source: string): string {
-  if (source === '-') return readInput();
-  const bytes = readPlanBytes(makeReadFs(), source);
-  if (bytes !== undefined) return Buffer.from(bytes.buffer, 0, bytes.length).toString('utf8');
-  throw new AppError('usage', `${source} is being written; wait for its end`, []);
-}
-
-/** Undefined for a file that grows. */
-function readPlanBytes(fs: ReadFs, source: string): Uint8Array | undefined {
-  try {
-    const path = fs.resolve(toBytePath(source));
-    const stat = fs.stat(path);
-    if (stat?.kind === 'file' && stat.size <= PLAN_LIMIT) {
-      const buffer = new Uint8Array(stat.size + 1);
-      const length = fs.read(path, buffer);
-      return length > stat.size ? undefined : buffer.subarray(0, length);
-    }
-  } catch (error) {
-    throw unreadable(source, error);
-  }
-  throw new AppError('usage', `${source} is no plan`, ['make one: regsweep plan ... -o FILE']);
-}
-
-function unreadable(source: string, error: unknown): AppError {
-  const code = errnoOf(error);
-  if (code === 'EACCES' || code === 'EPERM') {
-    return new AppError(
-      'usage',
-      `cannot read the plan ${source}: permission denied`,
-      ['run as the user who made it (ls -l), or as root'],
-      error,
-    );
-  }
-  const why = code === 'ENOENT' ? 'no such file' : messageOf(error);
-  const hint = 'is it the right file? a new one is made by: regsweep plan ... -o FILE';
-  return new AppError('usage', `cannot read the plan ${source}: ${why}`, [hint], error);
+  return limits.length === 0 ? undefined : Date.now() + Math.min(...limits);
 }
 
 async function sweepSession(
   session: Session,
-  plan: Plan,
-  text: string,
+  read: PlanToSweep,
   flags: SweepFlags,
-  deadline: number | undefined,
 ): Promise<number> {
   const { root, fs } = session;
+  const { plan, stopsAtMs } = read;
   const style = makeStyle(wantsColor(flags.color, process.stdout.isTTY, process.env));
   const state = openState(root.root, root.dev, flags.stateDir, process.env);
   const lock = await takeLock(root, state);
@@ -146,9 +112,12 @@ async function sweepSession(
   const stop = new Int32Array(new SharedArrayBuffer(4));
   session.onStop(() => Atomics.store(stop, 0, 1));
   const timer =
-    deadline === undefined
+    stopsAtMs === undefined
       ? undefined
-      : setTimeout(() => Atomics.store(stop, 0, 1), Math.min(deadline, LONGEST_TIMER_MS));
+      : setTimeout(
+          () => Atomics.store(stop, 0, 1),
+          Math.min(Math.max(0, stopsAtMs - Date.now()), LONGEST_TIMER_MS),
+        );
   const started = performance.now();
   const undoFile = flags.undo;
   try {
@@ -168,7 +137,7 @@ async function sweepSession(
       assertStopped: async () => {
         if (flags.registryStopped !== true) assertStopped(await lookForRegistry(fs, root));
       },
-      confirm: () => confirm(session, plan, text, flags, style),
+      confirm: () => confirmSweep(session, read, flags),
       onAction: (action, outcome) => log.write(`${safeJson({ ...action, outcome })}\n`),
       onProgress: (phase, done, total, freed) => {
         const note = `${formatBytes(freed)} of ${formatBytes(plan.trailer.bytes)}`;
@@ -218,26 +187,6 @@ function devicesOf(fs: ReadFs, root: StoreRoot): number[] {
     const stat = fs.stat(point);
     return stat === undefined ? [] : [stat.dev];
   });
-}
-
-async function confirm(
-  session: Session,
-  plan: Plan,
-  text: string,
-  flags: SweepFlags,
-  style: Style,
-): Promise<boolean> {
-  if (flags.json !== true && flags.quiet !== true) {
-    const hash = createHash('sha256').update(text).digest('hex');
-    const start = { plan, hash, shownAs: session.shownAs, linksOnly: flags.linksOnly === true };
-    const overridden = flags.registryStopped === true;
-    const lines = renderSweepStart({ ...start, overridden, nowMs: Date.now() }, style);
-    print(1, `${lines.join('\n')}\n`);
-  }
-  if (flags.yes === true) return true;
-  session.progress.stop();
-  const answer = await ask('Sweep? [y/N] ');
-  return /^y(?:es)?$/i.test(answer.trim());
 }
 
 /** Notes what was done, and goes on in silence where there is no room, or none any more. */
@@ -307,6 +256,7 @@ function exitCodeOf(session: Session, result: SweepResult): number {
   if (verification !== undefined) {
     if (verification.lost.length > 0 || verification.unseen !== undefined) return EXIT.unverified;
   }
-  if (result.ended === 'stopped') return session.stoppedBy() ?? EXIT.stopped;
-  return EXIT.done;
+  if (result.ended === 'complete') return EXIT.done;
+  // Whoever answers no is served; Ctrl-C at the question is no answer.
+  return session.stoppedBy() ?? (result.ended === 'stopped' ? EXIT.stopped : EXIT.done);
 }

@@ -19,6 +19,8 @@ export interface SweepStart {
   readonly shownAs: string;
   readonly linksOnly: boolean;
   readonly overridden: boolean;
+  /** When it is to end, milliseconds since 1970; undefined for no limit. */
+  readonly stopsAtMs: number | undefined;
   readonly nowMs: number;
 }
 
@@ -48,7 +50,27 @@ export function renderSweepStart(start: SweepStart, style: Style): string[] {
   lines.push(
     start.overridden ? '  the registry is stopped, as you say' : '  no registry seen running',
   );
+  if (start.stopsAtMs !== undefined)
+    lines.push(`  stops ${describeStop(start.stopsAtMs, start.nowMs)}`);
   return lines;
+}
+
+/**
+ * A time to come as a clock of this host shows it, with its day and how far off it is: who types
+ * a time of day that has just passed means today, and gets tomorrow.
+ */
+function describeStop(stopsAtMs: number, nowMs: number): string {
+  const then = new Date(stopsAtMs);
+  const isInDays = (days: number): boolean => {
+    const day = new Date(nowMs);
+    day.setDate(day.getDate() + days);
+    return day.toDateString() === then.toDateString();
+  };
+  const two = (part: number): string => String(part).padStart(2, '0');
+  const date = `on ${then.getFullYear()}-${two(then.getMonth() + 1)}-${two(then.getDate())}`;
+  const day = isInDays(0) ? 'today' : isInDays(1) ? 'tomorrow' : date;
+  const time = `${two(then.getHours())}:${two(then.getMinutes())}`;
+  return `at ${time} ${day}, in ${formatSeconds(Math.max(0, stopsAtMs - nowMs) / 1000)}`;
 }
 
 const NAMED = 10;
@@ -112,7 +134,9 @@ export function renderSweepResult(result: SweepResult, end: SweepEnd, style: Sty
 function outcome(result: SweepResult, end: SweepEnd, style: Style): string[] {
   const took = formatSeconds(end.seconds);
   const difference = Math.max(0, result.freeBytes.after - result.freeBytes.before);
-  const freed = `${formatBytes(result.freedBytes)} in ${plural(result.blobs, 'blob')}`;
+  // A mend frees the bytes of damaged data, which is no blob.
+  const blobs = result.blobs === 0 ? '' : ` in ${plural(result.blobs, 'blob')}`;
+  const freed = `${formatBytes(result.freedBytes)}${blobs}`;
   const own = `  by the file system's own account: ${formatBytes(difference)} more free, ${formatBytes(result.freeBytes.after)} in all`;
   if (result.ended === 'stopped') {
     return [

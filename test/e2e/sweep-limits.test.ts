@@ -1,5 +1,6 @@
 /** A sweep that ends early, or that nobody wants after all: how it ends, what it says, and what it leaves. */
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import fs from 'node:fs';
 import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
@@ -178,6 +179,7 @@ describe('a sweep', () => {
     ['--links-only', ['--undo', 'x']],
     ['--max-duration', ['--max-duration', '5']],
     ['--until', ['--until', '25:00']],
+    ['--undo -', ['--links-only', '--undo', '-']],
   ])('with half of a flag names %s', async (flag, flags) => {
     const before = treeOf(root);
     const run = await sweep(file, flags);
@@ -397,17 +399,22 @@ describeUnless(obstacleToTerminals(), 'on a terminal, a sweep', () => {
     await fill(20);
   });
 
+  function environment(): NodeJS.ProcessEnv {
+    const { NODE_OPTIONS: _options, ...env } = process.env;
+    return { ...env, XDG_STATE_HOME: join(folder, 'state') };
+  }
+
   /** What it prints on a pseudo-terminal when this is typed; and its exit code. */
   function typed(
     answer: string,
     flags: readonly string[] = [],
+    redirection = '',
   ): { text: string; code: number | null } {
     const words = [process.execPath, PROGRAM, 'sweep', file, ...STOPPED, ...flags];
-    const { NODE_OPTIONS: _options, ...env } = process.env;
     const { stdout, status } = spawnSync(
       'script',
-      ['-qec', words.map((word) => `'${word}'`).join(' '), '/dev/null'],
-      { input: answer, encoding: 'utf8', env: { ...env, XDG_STATE_HOME: join(folder, 'state') } },
+      ['-qec', `${words.map((word) => `'${word}'`).join(' ')} ${redirection}`, '/dev/null'],
+      { input: answer, encoding: 'utf8', env: environment() },
     );
     return { text: stripVTControlCharacters(stdout), code: status };
   }
@@ -430,6 +437,38 @@ describeUnless(obstacleToTerminals(), 'on a terminal, a sweep', () => {
     expect(text).toContain('Done: freed');
     expect(code).toBe(0);
     expect(brokenIn(root)).toEqual([]);
+  });
+
+  test('stopped by Ctrl-C at the question changes nothing: exit 130', async () => {
+    const before = treeOf(root);
+    const words = [process.execPath, PROGRAM, 'sweep', file, ...STOPPED];
+    const child = spawn('script', ['-qec', words.join(' '), '/dev/null'], { env: environment() });
+    let text = '';
+    child.stdout.on('data', (chunk: Buffer) => {
+      const asked = text.includes('[y/N]');
+      text += chunk.toString();
+      if (!asked && text.includes('[y/N]')) child.stdin.write('\u0003');
+    });
+    const [code] = (await once(child, 'close')) as [number | null];
+    expect(text).toContain('Nothing was changed.');
+    expect(code).toBe(130);
+    expect(treeOf(root)).toEqual(before);
+  });
+
+  test.each([[['-q']], [['--json']]])(
+    'with %j shows on standard error what it asks about',
+    (flags) => {
+      const out = join(folder, 'answered');
+      const { text, code } = typed('n\n', flags, `>'${out}'`);
+      expect(text).toMatch(/drops .* and frees .* of [^]*Sweep\? \[y\/N\]/);
+      expect(fs.readFileSync(out, 'utf8')).not.toContain('drops');
+      expect(code).toBe(0);
+    },
+  );
+
+  test('says when it will stop', () => {
+    const { text } = typed('n\n', ['--until', '04:30', '--max-duration', '2h']);
+    expect(text).toMatch(/ {2}stops at \d\d:\d\d (?:today|tomorrow), in /);
   });
 
   test('with --yes does not ask', () => {
