@@ -24,6 +24,7 @@ import type { ResetTimes, ResetWindow } from './reset-times.js';
 import { makeShields } from './shields.js';
 import type { ShieldOptions, Shields } from './shields.js';
 import { formatTarget } from './target.js';
+import { noteUnmatched } from './unmatched.js';
 
 export interface EvaluateOptions {
   /** Milliseconds since 1970; the moment at which the run was frozen. */
@@ -105,7 +106,7 @@ export function evaluate(
       ...describeRefused(refusedRules, policy, resets.everywhere !== undefined),
       ...checkLimits(policy, facts, repositories),
     ],
-    notes: [...notes].sort(compareText),
+    notes: [...notes, ...noteUnmatched(policy, facts)].sort(compareText),
   };
 }
 

@@ -24,6 +24,9 @@ const CASES: readonly (readonly [
   ['repository', 'a/**/z', ['a/z', 'a/b/z', 'a/b/c/z'], ['az', 'a/bz']],
   ['repository', '**', ['a', 'a/b'], []],
   ['repository', '*', ['a'], ['a/b']],
+  ['repository', 're:[A-Z]*x|shop', ['shop'], ['shops']],
+  ['repository', '*-/a__b', ['x-/a__b'], ['x/a__b']],
+  ['tag', 'RC*', ['RC1'], ['rc1']],
   ['repository', 's?op', ['shop'], ['s/op', 'sop']],
 ];
 
@@ -44,6 +47,10 @@ describe('patterns', () => {
     ['repository', '/shop', /empty component/],
     ['repository', 'shop//x', /empty component/],
     ['repository', 'shop/api:v1', /no name has a `:`/],
+    ['repository', 'Shop/api', /no upper-case letter/],
+    ['repository', 'shop/*API', /no upper-case letter/],
+    ['repository', 'shop/-api', /`-api` is no part of/],
+    ['repository', '*/a..b', /`a\.\.b` is no part of/],
     ['tag', 're:(a', /does not compile: missing closing \)/],
     ['tag', 're:a(?=b)', /does not compile/],
     ['tag', 're:a{1,2000}', /does not compile/],
