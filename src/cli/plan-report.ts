@@ -2,8 +2,8 @@ import { displayName } from '../fs/bytes.js';
 import { renderPlan } from '../report/plan-text.js';
 import { makeStyle, wantsColor } from '../report/style.js';
 import { mountOf, readMounts } from '../scan/mounts.js';
+import { otherFlags } from './again-flags.js';
 import { describeForeign } from './foreign.js';
-import { GRACE, UPLOADS_AGE } from './defaults.js';
 import { print, reportWidth } from './output.js';
 import type { PlanFlags } from './plan-command.js';
 import type { MadePlan, PlanSettings } from './plan-maker.js';
@@ -60,23 +60,6 @@ export async function reportPlan(
     style,
   );
   print(out, `${lines.join('\n')}\n`);
-}
-
-/** What else was typed that makes the plan what it is: the command to repeat it has it too. */
-function otherFlags(flags: PlanFlags): string[] {
-  const typed: readonly (readonly [string, string | undefined])[] = [
-    ['--free', flags.free],
-    ['--grace', flags.grace === GRACE ? undefined : flags.grace],
-    [
-      '--uploads-older-than',
-      flags.uploadsOlderThan === UPLOADS_AGE ? undefined : flags.uploadsOlderThan,
-    ],
-    ['--now', flags.now],
-    ...flags.writeOff.map((path) => ['--write-off', path] as const),
-    ...flags.allowMount.map((path) => ['--allow-mount', path] as const),
-  ];
-  const words = typed.flatMap(([flag, value]) => (value === undefined ? [] : [flag, value]));
-  return flags.diskIsAuthority === true ? [...words, '--disk-is-authority'] : words;
 }
 
 function diskOf({ fs, root }: Session): {

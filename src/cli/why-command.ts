@@ -7,6 +7,7 @@ import { KIND } from '../registry/media-type.js';
 import { makeStyle, wantsColor } from '../report/style.js';
 import type { ColorChoice } from '../report/style.js';
 import { readAllPortraits } from '../scan/usage.js';
+import { otherFlags } from './again-flags.js';
 import { EXIT } from './exit.js';
 import { print, reportWidth } from './output.js';
 import { makePlan } from './plan-maker.js';
@@ -50,12 +51,18 @@ export async function runWhy(args: readonly string[], flags: WhyFlags): Promise<
     const made = await makePlan(session, settings);
     session.progress.stop();
     const why = askWhy(made.survey, made.garbage, toBytePath(target), settings);
-    await report(session, flags, made, why);
+    await report(session, flags, made, why, [...settings.choice.flags, ...otherFlags(flags)]);
     return made.survey.blind.length > 0 ? EXIT.refused : EXIT.done;
   });
 }
 
-async function report(session: Session, flags: WhyFlags, made: MadePlan, why: Why): Promise<void> {
+async function report(
+  session: Session,
+  flags: WhyFlags,
+  made: MadePlan,
+  why: Why,
+  again: readonly string[],
+): Promise<void> {
   const { index } = made.survey;
   const reasonsOf = flags.policy === undefined ? () => [] : reasonTeller(made);
   if (flags.json === true) {
@@ -71,6 +78,7 @@ async function report(session: Session, flags: WhyFlags, made: MadePlan, why: Wh
     index,
     platforms: await platformsOf(session, made, why),
     reasonsOf,
+    flags: again,
     toFree: flags.toFree === true,
     graceMs: made.options.graceMs,
     width: reportWidth(process.env),

@@ -5,7 +5,14 @@ import type { Why } from '../insight/why.js';
 import type { WhyPath } from '../insight/why-paths.js';
 import { KIND } from '../registry/media-type.js';
 import { escapeName, escapeText } from './escape.js';
-import { formatBytes, formatCount, formatDuration, plural, shortenHex } from './format.js';
+import {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  plural,
+  shellWord,
+  shortenHex,
+} from './format.js';
 import type { Style } from './style.js';
 import { shortenMiddle, wrap } from './table.js';
 
@@ -17,6 +24,8 @@ export interface WhyContext {
   readonly platforms: ReadonlyMap<number, string>;
   /** The rules behind a keep, where a policy was given. */
   readonly reasonsOf: (path: WhyPath) => readonly string[];
+  /** The flags of this run that make a plan what it is, as they are to be typed again. */
+  readonly flags: readonly string[];
   /** `--to-free`. */
   readonly toFree: boolean;
   readonly graceMs: number;
@@ -43,7 +52,9 @@ export function renderWhy(why: Why, context: WhyContext, style: Style): string[]
       )
     : told(
         '',
-        why.present ? 'It is garbage: regsweep plan lists it.' : 'It has no data here.',
+        why.present
+          ? `It is garbage: ${['regsweep plan', ...context.flags.map(shellWord)].join(' ')} lists it.`
+          : 'It has no data here.',
         context,
       );
   return [...lines, ...remains, ...grace];
@@ -154,9 +165,10 @@ function freeing(toFree: ToFree | undefined, context: WhyContext, style: Style):
 
 /** A command that can be pasted: names from the disk stand in it whole, or not at all. */
 function commandOf({ names }: ToFree, { root }: WhyContext): string[] {
-  const words = [root, ...names];
-  if (!words.every((word) => /^[\w@%+=:,./-]+$/.test(word))) return [];
-  return [`  regsweep plan ${root} ${names.map((name) => `--drop ${name}`).join(' \\\n    ')}`];
+  if (!names.every((word) => /^[\w@%+=:,./-]+$/.test(word))) return [];
+  return [
+    `  regsweep plan ${shellWord(root)} ${names.map((name) => `--drop ${name}`).join(' \\\n    ')}`,
+  ];
 }
 
 function told(indent: string, text: string, { width }: WhyContext): string[] {

@@ -1,6 +1,6 @@
 /** `why` as people use it: what it is asked about, what it shows, and what is carried out by it. */
 import * as fs from 'node:fs';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -108,6 +108,21 @@ describe('why', () => {
     const orphan = await why(made.orphan);
     expect(orphan).toMatchObject({ live: false, keptByGrace: false });
     expect(orphan.remains).toEqual(['no repository links it, and no manifest names it']);
+  });
+
+  test('names the flags of the plan that lists it', async () => {
+    const tell = async (...args: string[]): Promise<string> =>
+      mustSucceed(await regsweep(['why', root, ...args])).stdout;
+    expect(await tell(made.orphan)).toMatch(/garbage: regsweep plan lists it\.\n$/);
+    const young = await tell(made.young, '-m', '--grace', '0');
+    expect(young).toMatch(/garbage: regsweep plan -m --grace 0 lists it\.\n$/);
+  });
+
+  test('quotes ROOT in the command that frees it', async () => {
+    const odd = join(folder, "it's here");
+    symlinkSync(root, odd);
+    const { stdout } = mustSucceed(await regsweep(['why', odd, made.base, '--to-free']));
+    expect(stdout).toContain(`  regsweep plan '${folder}/it'\\''s here' --drop shop/api:1.0`);
   });
 
   test('tells the rules behind each keep', async () => {
