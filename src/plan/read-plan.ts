@@ -25,7 +25,7 @@ export interface Plan {
  */
 export function parsePlan(text: string, shownAs: string): Plan {
   const end = text.lastIndexOf('\n', text.length - 2) + 1;
-  const trailer = readTrailer(text.slice(end), shownAs);
+  const trailer = readTrailer(text, end, shownAs);
   const body = text.slice(0, end);
   if (createHash('sha256').update(body).digest('hex') !== trailer.sha256) {
     throw bad(shownAs, 'it was changed after it was written (its sha256 differs)');
@@ -64,8 +64,13 @@ function parseLine(line: string, shownAs: string, number: number): Tree {
   throw bad(`${shownAs}:${number}`, 'no JSON object');
 }
 
-function readTrailer(line: string, shownAs: string): PlanTrailer {
-  const cut = bad(shownAs, 'it is cut off (no trailer)');
+/** @param at where the last line begins. */
+function readTrailer(text: string, at: number, shownAs: string): PlanTrailer {
+  const line = text.slice(at);
+  // As a plan is written; whether the header is a whole one is asked later.
+  const isPlan = text.startsWith('{"kind":"header"');
+  const what = isPlan ? 'it is cut off (no trailer)' : 'it is no plan (no header)';
+  const cut = bad(shownAs, what);
   if (!line.endsWith('\n')) throw cut;
   let value: unknown;
   try {

@@ -181,11 +181,12 @@ describe('a plan file', () => {
   });
 
   test.each([
-    ['', 'cut off'],
-    ['\n', 'cut off'],
-    ['null\n', 'cut off'],
-    ['{"kind":"trailer"}\n', 'cut off'],
-    ['not json\n', 'cut off'],
+    ['', 'it is no plan (no header)'],
+    ['\n', 'it is no plan'],
+    ['null\n', 'it is no plan'],
+    ['{"kind":"trailer"}\n', 'it is no plan'],
+    ['#!/bin/sh\nexit\n', 'it is no plan'],
+    ['{"kind":"header"}\nnot json\n', 'cut off'],
     [seal([header], { actions: -1 }), 'cut off'],
     [seal([header], { bytes: '0' }), 'cut off'],
     [seal([header], { sha256: 7 }), 'cut off'],
