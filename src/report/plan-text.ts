@@ -211,7 +211,8 @@ function closing(summary: PlanSummary, context: PlanContext): string[] {
   const took = `Nothing was changed (${formatSeconds(context.seconds)}).`;
   const { planFile } = context;
   const written = planFile === undefined ? '' : ` The plan is in ${escapeText(planFile)}.`;
-  if (summary.actions === 0) return [`${took}${written}`];
+  // A sweep would refuse what a blind plan leaves to do.
+  if (summary.actions === 0 || context.refused.length > 0) return [`${took}${written}`];
   if (planFile !== undefined) {
     return [`${took}${written} To do this:`, `  regsweep sweep ${shellWord(planFile)}`];
   }
