@@ -78,7 +78,7 @@ export async function openSession(
       ? availableParallelism()
       : parseWhole(flags.threads, '--threads', MOST_THREADS);
   const fs = makeReadFs();
-  const shownAs = argument ?? process.env['REGSWEEP_ROOT'] ?? DEFAULT_ROOT;
+  const shownAs = chooseRoot(argument, process.env['REGSWEEP_ROOT']);
   const root = await openRoot(fs, shownAs, { env: process.env, allowMounts: flags.allowMount });
   const stop = new AbortController();
   const signals = listen(stop);
@@ -109,6 +109,16 @@ export async function openSession(
       await runner.close();
     },
   };
+}
+
+/** An empty ROOT would mean the current folder, and come of a variable that is not set. */
+function chooseRoot(argument: string | undefined, environment = ''): string {
+  if (argument === '') {
+    throw new AppError('usage', 'ROOT is empty', [
+      'was a variable not set? without ROOT it is $REGSWEEP_ROOT, then /var/lib/registry',
+    ]);
+  }
+  return argument ?? (environment === '' ? DEFAULT_ROOT : environment);
 }
 
 const STAGES: Readonly<Record<ScanStage, string>> = {

@@ -59,7 +59,7 @@ export function parseClock(text: string, flag: string, now: Date): number {
 
 /**
  * The optional ROOT and what follows it, of a command whose last argument is `what`.
- * @throws AppError `usage` for none, and for more than two.
+ * @throws AppError `usage` for none, for more than two, and for an empty last one.
  */
 export function rootAnd(
   what: string,
@@ -67,6 +67,7 @@ export function rootAnd(
   command: string,
 ): [root: string | undefined, last: string] {
   const [root, last] = args.length > 1 ? args : [undefined, args[0]];
+  if (last === '') throw new AppError('usage', `${what} is empty: was a variable not set?`);
   if (last !== undefined && args.length <= 2) return [root, last];
   throw new AppError(
     'usage',
