@@ -7,7 +7,7 @@ import { describeForeign } from './foreign.js';
 import { EXIT } from './exit.js';
 import { analyzeStore } from './analysis.js';
 import type { Analysis } from './analysis.js';
-import { writeOut } from './out-lines.js';
+import { checkOutputs, writeOut } from './out-lines.js';
 import { print, reportWidth } from './output.js';
 import { openSession, runInSession } from './session.js';
 import type { Session, SessionFlags } from './session.js';
@@ -52,6 +52,7 @@ export async function runAnalyze(
     graceMs: parseDuration(flags.grace, '--grace'),
   };
   return await runInSession(await openSession(argument, flags), async (session) => {
+    checkOutputs(session.root.root, { '--csv': flags.csv, '--html': flags.html });
     const analysis = await analyzeStore(session, settings);
     session.progress.stop();
     const rows = sortRows(analysis.books.rows, flags.sort).filter(({ name }) => wants(name));

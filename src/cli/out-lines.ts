@@ -1,3 +1,5 @@
+import { resolve } from 'node:path';
+import { AppError } from '../fs/errors.js';
 import { makeOutFs, writeLines } from '../fs/out-fs.js';
 import type { BytePath } from '../fs/read-fs.js';
 import { print } from './output.js';
@@ -11,5 +13,33 @@ export function writeOut(root: BytePath, file: string, lines: Iterable<string>):
     for (const line of lines) print(1, line);
     return;
   }
-  writeLines(makeOutFs(root).create(file), lines);
+  writeLines(makeOutFs(root, INSTEAD).create(file), lines);
+}
+
+const INSTEAD = 'choose a place outside it, or - for standard output';
+
+/**
+ * Refuses outputs that could not all be written, before the work is done: what was written first
+ * would be left there without the others.
+ * @param outputs by the flag of each.
+ * @throws AppError `usage`, `io`
+ */
+export function checkOutputs(
+  root: BytePath,
+  outputs: Readonly<Record<string, string | undefined>>,
+): void {
+  const flagOf = new Map<string, string>();
+  for (const [flag, file] of Object.entries(outputs)) {
+    if (file === undefined) continue;
+    const place = file === '-' ? file : resolve(file);
+    const other = flagOf.get(place);
+    if (other !== undefined) {
+      const where = file === '-' ? 'to standard output' : file;
+      throw new AppError('usage', `${other} and ${flag} would both write ${where}`, [
+        'give each a place of its own',
+      ]);
+    }
+    flagOf.set(place, flag);
+    if (file !== '-') makeOutFs(root, INSTEAD).assertNew(file);
+  }
 }

@@ -2,6 +2,7 @@ import { AppError } from '../fs/errors.js';
 import type { Wanted } from '../plan/meet-goal.js';
 import type { ColorChoice } from '../report/style.js';
 import { EXIT } from './exit.js';
+import { checkOutputs } from './out-lines.js';
 import { print } from './output.js';
 import { makePlan } from './plan-maker.js';
 import type { PlanSettings } from './plan-maker.js';
@@ -37,6 +38,11 @@ export async function runPlan(argument: string | undefined, flags: PlanFlags): P
     return EXIT.done;
   }
   return await runInSession(await openSession(argument, flags), async (session) => {
+    checkOutputs(session.root.root, {
+      '-o': flags.output,
+      '--csv': flags.csv,
+      '--html': flags.html,
+    });
     const made = await makePlan(session, settings);
     session.progress.stop();
     let planHash: string | undefined;

@@ -2,6 +2,7 @@ import {
   closeSync,
   constants,
   fsyncSync,
+  lstatSync,
   mkdirSync,
   openSync,
   realpathSync,
@@ -25,6 +26,8 @@ export interface OutFile {
 /** Writes reports, plans and state: new files, readable by their owner alone, outside the root. */
 export interface OutFs {
   create(path: string): OutFile;
+  /** Throws what `create` would, and creates nothing. */
+  assertNew(path: string): void;
   /** Makes a folder, unless it is there; its parent has to be. */
   makeFolder(path: string): void;
 }
@@ -42,17 +45,36 @@ export function writeLines(file: OutFile, lines: Iterable<string>): void {
 
 const CHUNK = 256 * 1024;
 
-/** @param root what no file may be below. */
-export function makeOutFs(root: BytePath): OutFs {
+/**
+ * @param root what no file may be below.
+ * @param instead what to do for a file that is.
+ */
+export function makeOutFs(root: BytePath, instead = 'choose a place outside it'): OutFs {
+  const refuseInside = (path: string, absolute: string): void => {
+    const parent = realpathSync(toNative(toBytePath(dirname(absolute))), { encoding: 'latin1' });
+    if (parent !== root && !parent.startsWith(`${root}/`)) return;
+    const what = `${path} is inside the registry; nothing is ever created there`;
+    throw new AppError('usage', what, [instead]);
+  };
   return {
     create(path) {
-      const fd = openNew(path, root);
-      return makeOutFile(path, fd);
+      return makeOutFile(path, openNew(path, refuseInside));
+    },
+    assertNew(path) {
+      const absolute = resolve(path);
+      try {
+        refuseInside(path, absolute);
+        // A symbolic link is in the way too, wherever it leads.
+        if (lstatSync(absolute, { throwIfNoEntry: false }) === undefined) return;
+      } catch (error) {
+        throw cannotCreate(path, error);
+      }
+      throw inTheWay(path);
     },
     makeFolder(path) {
       const absolute = resolve(path);
       try {
-        refuseInside(path, absolute, root);
+        refuseInside(path, absolute);
         mkdirSync(absolute, { mode: 0o700 });
       } catch (error) {
         if (error instanceof AppError) throw error;
@@ -64,33 +86,25 @@ export function makeOutFs(root: BytePath): OutFs {
   };
 }
 
-/** @throws AppError `usage` for a path whose folder is the root or below it. */
-function refuseInside(path: string, absolute: string, root: BytePath): void {
-  const parent = realpathSync(toNative(toBytePath(dirname(absolute))), { encoding: 'latin1' });
-  if (parent !== root && !parent.startsWith(`${root}/`)) return;
-  throw new AppError('usage', `${path} is inside the registry; nothing is ever created there`, [
-    'choose a place outside it, or -o - for standard output',
-  ]);
-}
-
-function openNew(path: string, root: BytePath): number {
+function openNew(path: string, refuseInside: (path: string, absolute: string) => void): number {
   const absolute = resolve(path);
   try {
-    refuseInside(path, absolute, root);
+    refuseInside(path, absolute);
     const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants;
     return openSync(absolute, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
   } catch (error) {
-    if (error instanceof AppError) throw error;
-    if (errnoOf(error) === 'EEXIST') {
-      throw new AppError(
-        'usage',
-        `${path} exists; no file is overwritten`,
-        ['remove it, or choose another name'],
-        error,
-      );
-    }
-    throw new AppError('io', `cannot create ${path}: ${messageOf(error)}`, [], error);
+    throw errnoOf(error) === 'EEXIST' ? inTheWay(path, error) : cannotCreate(path, error);
   }
+}
+
+function inTheWay(path: string, cause?: unknown): AppError {
+  const hint = ['remove it, or choose another name'];
+  return new AppError('usage', `${path} exists; no file is overwritten`, hint, cause);
+}
+
+function cannotCreate(path: string, error: unknown): AppError {
+  if (error instanceof AppError) return error;
+  return new AppError('io', `cannot create ${path}: ${messageOf(error)}`, [], error);
 }
 
 function makeOutFile(path: string, fd: number): OutFile {
