@@ -16,6 +16,7 @@ import { NOTHING, readDetails } from '../scan/scan.js';
 import type { ScanOptions } from '../scan/scan.js';
 import { measureUsage, readAllPortraits } from '../scan/usage.js';
 import type { StoreUsage } from '../scan/usage.js';
+import { refuseWithoutRepositories } from './refusals.js';
 import type { Session } from './session.js';
 
 export interface AnalysisSettings {
@@ -38,13 +39,15 @@ export interface Analysis {
 
 /** Surveys a store that keeps everything, measures it, and draws up its books. */
 export async function analyzeStore(
-  { scan, root }: Session,
+  session: Session,
   settings: AnalysisSettings,
 ): Promise<Analysis> {
+  const { scan, root } = session;
   const { nowMs, graceMs } = settings;
   // With `--stat` images are asked too, and their configs with them: in a pass of its own.
   const asked = { ...scan, tagTimes: true, portraits: !settings.stat };
   const survey = await surveyStore(asked, dropNothing);
+  refuseWithoutRepositories(survey, session, 'counted');
   const { index } = survey;
   const usage = settings.stat ? await measureUsage(scan, root) : undefined;
   const measures =

@@ -3,6 +3,8 @@ import type { HashOptions } from '../check/hash-pass.js';
 import { openState } from '../fs/state-fs.js';
 import { formatBytes } from '../report/format.js';
 import type { CheckFlags } from './check-command.js';
+import { checkOutputs } from './out-lines.js';
+import { refuseBlobsAlone } from './refusals.js';
 import type { Session } from './session.js';
 
 /**
@@ -24,9 +26,11 @@ export async function checkSession(
   { startedMs, deadlineMs }: Times,
 ): Promise<number> {
   const { scan, root } = session;
+  checkOutputs(root.root, { '-o': flags.output, '--csv': flags.csv });
   const hash = flags.hash === true ? hashOptions(session, flags, deadlineMs) : undefined;
   const newest = flags.links === true ? Infinity : NEWEST;
   const report = await checkStore({ scan, root, nowMs: Date.now(), newest, hash });
+  refuseBlobsAlone(report.survey, session, 'checked');
   session.progress.stop();
   const { putOutCheck } = await loadOutput();
   return await putOutCheck(session, flags, report, startedMs);

@@ -9,6 +9,7 @@ import { formatCount, formatSeconds } from '../report/format.js';
 import { measureUsage } from '../scan/usage.js';
 import { EXIT } from './exit.js';
 import { print } from './output.js';
+import { refuseWithoutRepositories } from './refusals.js';
 import { openSession, runInSession } from './session.js';
 import type { Session, SessionFlags } from './session.js';
 import { rootAnd } from './values.js';
@@ -24,7 +25,9 @@ export async function runExport(args: readonly string[], flags: ExportFlags): Pr
   return await runInSession(await openSession(root, flags), async (session) => {
     const out = makeOutFs(session.root.root);
     out.makeFolder(folder);
+    for (const table of EXPORT_TABLES) out.assertNew(fileOf(folder, table));
     const survey = await surveyStore({ ...session.scan, tagTimes: true }, dropNothing);
+    refuseWithoutRepositories(survey, session, 'exported');
     const usage = await measureUsage(session.scan, session.root);
     session.progress.stop();
     const store = flags.store ?? displayName(session.root.root);
@@ -48,9 +51,13 @@ function writeTables({ root }: Session, folder: string, input: ExportInput): Cou
   };
   const out = makeOutFs(root.root);
   for (const table of EXPORT_TABLES) {
-    writeLines(out.create(`${folder}/${table}.ndjson`), counted(table));
+    writeLines(out.create(fileOf(folder, table)), counted(table));
   }
   return counts;
+}
+
+function fileOf(folder: string, table: ExportTable): string {
+  return `${folder}/${table}.ndjson`;
 }
 
 function report(flags: ExportFlags, folder: string, counts: Counts, seconds: number): void {

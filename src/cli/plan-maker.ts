@@ -66,7 +66,7 @@ export async function makePlan(session: Session, settings: PlanSettings): Promis
     goal = met.report;
     return met.decisions;
   });
-  refuseWithoutRepositories(survey, session.shownAs);
+  refuseWithoutRepositories(survey, session, 'planned');
   const garbage = await collectGarbage(scan, survey, options);
   const summary = summarize(survey, garbage);
   const whatIf = settings.whatIf ? await foretell(survey, settings, outcome) : undefined;

@@ -5,6 +5,7 @@ import type { GarbageOptions } from '../plan/disk-question.js';
 import { parseDigest } from '../registry/digest.js';
 import type { ForeignStore, StoreRoot } from '../scan/root.js';
 import { describeForeign } from './foreign.js';
+import type { Session } from './session.js';
 
 /** What a policy is about to do, and the operator's words about where the truth is. */
 export interface Intent {
@@ -99,23 +100,36 @@ export function refuseStrangeLists(
   });
 }
 
-/** Blobs without repositories, or the other way round, tell of a mount that is missing. */
-export function refuseWithoutRepositories({ index, blind }: Survey, shownAs: string): void {
-  // A listing that failed says more than what it left out.
-  if (blind.length > 0) return;
-  const blobs = index.present.count();
-  const repositories = index.repositories.length;
+type Opened = Pick<Session, 'root' | 'shownAs'>;
+
+/**
+ * Blobs without repositories, or the other way round, tell of a mount that is missing.
+ * @param done what was not done for it: `planned`.
+ */
+export function refuseWithoutRepositories(survey: Survey, opened: Opened, done: string): void {
+  refuseBlobsAlone(survey, opened, done);
+  const { index, blind } = survey;
   const revisions = index.revisions.digest.length;
-  if (blobs > 0 && repositories === 0) {
-    throw new AppError('refused', `${shownAs} has ${blobs} blobs but not one repository`, [
-      'is repositories/ on another mount, or is this a GitLab registry with its database?',
-      'nothing can be told apart from garbage here, so nothing was planned',
-    ]);
-  }
-  if (blobs === 0 && revisions > 0) {
-    throw new AppError('refused', `${shownAs} has ${revisions} manifests but not one blob`, [
+  if (blind.length === 0 && index.present.count() === 0 && revisions > 0) {
+    throw new AppError('refused', `${opened.shownAs} has ${revisions} manifests but not one blob`, [
       'is blobs/ on another mount?',
-      'every manifest would look broken here, so nothing was planned',
+      `every manifest would look broken here, so nothing was ${done}`,
     ]);
   }
+}
+
+/** @throws AppError `refused` for a store that would look whole, and be nothing but garbage. */
+export function refuseBlobsAlone(
+  { index, blind }: Survey,
+  { root, shownAs }: Opened,
+  done: string,
+): void {
+  // A listing that failed says more than what it left out, and a database knows what lives.
+  if (blind.length > 0 || root.foreign?.kind === 'gitlab') return;
+  const blobs = index.present.count();
+  if (blobs === 0 || index.repositories.length > 0) return;
+  throw new AppError('refused', `${shownAs} has ${blobs} blobs but not one repository`, [
+    'is repositories/ on another mount, or is this a GitLab registry with its database?',
+    `nothing can be told apart from garbage here, so nothing was ${done}`,
+  ]);
 }

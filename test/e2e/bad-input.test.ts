@@ -1,5 +1,6 @@
 /** Wrong roots, wrong flags, damaged stores, hostile names, full outputs and signals: what the program does about them. */
 import { spawn, spawnSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import * as fs from 'node:fs';
 import {
@@ -9,6 +10,7 @@ import {
   mkdtempSync,
   openSync,
   closeSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -129,12 +131,33 @@ describe('a root that is none', () => {
     expectError(await run(['plan'], { env }), 2, /no such root: .*by-environment/);
   });
 
+  test('an empty ROOT is a variable that was not set, and not the current folder', async () => {
+    const { root } = makeShop('current');
+    for (const args of [
+      ['plan', ''],
+      ['check', ''],
+      ['why', '', 'shop/api:1.0'],
+    ]) {
+      expectError(await run(args, { cwd: root }), 2, /ROOT is empty\n.*\$REGSWEEP_ROOT/);
+    }
+    expectError(await run(['export', root, '']), 2, /DIR is empty/);
+    const unset = await run(['plan'], { cwd: root, env: { REGSWEEP_ROOT: '' } });
+    expect(unset.stdout + unset.stderr).toContain('/var/lib/registry');
+  });
+
   test('blobs without any repository: exit 3', async () => {
     const { root, base } = makeShop('no-repositories');
     rmSync(join(base, 'repositories'), { recursive: true });
     expectError(await run(['plan', root]), 3, /blobs but not one repository/);
     mkdirSync(join(base, 'repositories'));
     expectError(await run(['plan', root, '-m']), 3, /blobs but not one repository/);
+    for (const command of ['check', 'analyze', 'why']) {
+      const args = [command, root, ...(command === 'why' ? ['shop/api:1.0'] : [])];
+      expectError(await run(args), 3, /blobs but not one repository/);
+    }
+    const tables = join(folder, 'no-tables');
+    expectError(await regsweep(['export', root, tables]), 3, /blobs but not one repository/);
+    expect(readdirSync(tables)).toEqual([]);
   });
 
   test('manifests without any blob: exit 3', async () => {
@@ -266,6 +289,20 @@ describe('without permission', () => {
     chmodSync(join(base, path), 0o000);
     await expectBlind(root, path, { wrapper });
     chmodSync(join(base, path), 0o755);
+  });
+
+  test('a blind plan names no sweep, which would refuse it', async () => {
+    const { root, base, store } = makeShop('blind-upload');
+    const id = '00000000-0000-4000-8000-000000000000';
+    store.upload('shop/web', id, { bytes: 9, startedAt: OLD });
+    store.ageEverything(OLD);
+    const path = 'repositories/shop/api/_layers/sha256';
+    chmodSync(join(base, path), 0o000);
+    const result = await run(['plan', root], { wrapper });
+    chmodSync(join(base, path), 0o755);
+    expect(result.code).toBe(3);
+    expect(result.stdout).toContain('abandoned uploads');
+    expect(result.stdout).toMatch(/\nNothing was changed \([^)]*\)\.\n$/);
   });
 
   test.each(['repositories', 'blobs/sha256'])(
@@ -590,8 +627,11 @@ describe('the plan file', () => {
       'inside/../inside/a.plan',
     ];
     for (const way of ways) {
-      expectError(await run(['plan', root, '-o', way]), 2, /inside the registry/);
+      expectError(await run(['plan', root, '-o', way]), 2, /inside the registry.*\n.* or - for/);
     }
+    // No `-` is offered where it would be a name.
+    const tables = await run(['export', root, join(base, 'tables')]);
+    expectError(tables, 2, /inside the registry.*\n {2}choose a place outside it\n$/);
     expectError(await run(['plan', base, '-o', 'a.plan'], { cwd: root }), 2, /inside the registry/);
   });
 
@@ -614,6 +654,29 @@ describe('the plan file', () => {
     expect(JSON.parse(json.stderr)).toMatchObject({ blobs: { dropped: 1 } });
     const quiet = mustSucceed(await run(['plan', root, '-o', '-', '-q']));
     expect(quiet.stderr).toBe('');
+  });
+});
+
+describe('several outputs', () => {
+  test.each<[string[], RegExp]>([
+    [['plan', '-o', '-', '--csv', '-'], /-o and --csv would both write to standard output/],
+    [['plan', '--csv', '-', '--html', '-'], /--csv and --html would both write to standard output/],
+    [['plan', '-o', 'same', '--html', './same'], /-o and --html would both write \.\/same/],
+    [['plan', '-o', 'fresh', '--html', 'taken'], /taken exists; no file is overwritten/],
+    [['check', '-o', 'fresh', '--csv', 'taken'], /taken exists; no file is overwritten/],
+    [['analyze', '--csv', 'fresh', '--html', 'taken'], /taken exists; no file is overwritten/],
+  ])('%j: exit 2, and none is written', async ([command = '', ...flags], message) => {
+    const { root } = makeShop(`outputs-${randomUUID()}`);
+    writeFileSync(join(folder, 'taken'), 'mine');
+    expectError(await run([command, root, ...flags]), 2, message);
+  });
+
+  test('tables of which one is there: none is written', async () => {
+    const { root } = makeShop('some-tables');
+    const tables = join(folder, 'tables');
+    mkdirSync(tables);
+    writeFileSync(join(tables, 'links.ndjson'), 'mine');
+    expectError(await run(['export', root, tables]), 2, /links\.ndjson exists/);
   });
 });
 
