@@ -41,6 +41,10 @@ export async function confirmSweep(
   session.progress.stop();
   // Whoever has pressed Ctrl-C is asked nothing any more.
   if (session.stoppedBy() !== undefined) return false;
-  const answer = await ask('Sweep? [y/N] ', (stop) => session.onStop(stop));
+  const answer = await ask(
+    'Sweep? [y/N] ',
+    (stop) => session.onStop(stop),
+    () => process.kill(process.pid, 'SIGINT'),
+  );
   return /^y(?:es)?$/i.test(answer.trim());
 }

@@ -38,14 +38,15 @@ function readSome(chunk: Buffer): number {
  * Asks on the terminal; the answer is one line, and empty where the input ends or a stop comes
  * instead.
  * @param onStop takes what is to be called when a signal asks to stop.
+ * @param onInterrupt called for Ctrl-C, which in a terminal's raw mode is a key and no signal.
  */
 export async function ask(
   question: string,
   onStop: (listener: () => void) => void,
+  onInterrupt: () => void,
 ): Promise<string> {
   const lines = createInterface({ input: process.stdin, output: process.stderr });
-  // In a terminal's raw mode Ctrl-C is a key like others, and no signal until it is made one.
-  lines.once('SIGINT', () => process.kill(process.pid, 'SIGINT'));
+  lines.once('SIGINT', onInterrupt);
   onStop(() => lines.close());
   try {
     return await new Promise<string>((resolve) => {
