@@ -92,7 +92,7 @@ function readHeader(value: Tree, shownAs: string): PlanHeader {
       `its format is ${String(value['format'])}, and this is regsweep's ${PLAN_FORMAT}`,
     );
   }
-  const { root, dev, ino, created, options } = value;
+  const { root, dev, ino, created, policy, options, counts } = value;
   const whole =
     typeof root === 'string' &&
     root.startsWith('/') &&
@@ -100,7 +100,10 @@ function readHeader(value: Tree, shownAs: string): PlanHeader {
     typeof ino === 'string' &&
     /^\d+$/.test(ino) &&
     typeof created === 'string' &&
+    typeof policy === 'string' &&
     isTree(options) &&
+    isTree(counts) &&
+    Object.values(counts).every(isCount) &&
     isCount(options['graceMs']) &&
     isCount(options['uploadsOlderThanMs']) &&
     (value['survivors'] === undefined || typeof value['survivors'] === 'string') &&

@@ -38,7 +38,8 @@ async function report(args: readonly string[], env: Record<string, string> = {})
 function normalize(text: string): string {
   return text
     .replace(/^(\S+) · .* free$/m, '$1 · ext4 · 150 of 250 GiB used, 100 GiB free')
-    .replaceAll(/\(\d[\d.]* (ms|s)\)/g, '(50 ms)');
+    .replaceAll(/\(\d[\d.]* (ms|s)\)/g, '(50 ms)')
+    .replaceAll(/"mtimeMs":\d+/g, '"mtimeMs":1768478400000');
 }
 
 const goldenFile = (name: string): string =>
