@@ -243,14 +243,21 @@ export function storedBlobs(root: string): Map<string, number> {
   const folder = join(root, 'docker/registry/v2/blobs/sha256');
   const sizes = new Map<string, number>();
   if (!existsSync(folder)) return sizes;
-  for (const prefix of readdirSync(folder).sort()) {
-    for (const hex of readdirSync(join(folder, prefix)).sort()) {
+  for (const prefix of directoriesIn(folder)) {
+    for (const hex of directoriesIn(join(folder, prefix))) {
       const data = join(folder, prefix, hex, 'data');
       const stat = lstatSync(data, { throwIfNoEntry: false });
       if (stat?.isFile() === true) sizes.set(`sha256:${hex}`, stat.size);
     }
   }
   return sizes;
+}
+
+function directoriesIn(folder: string): string[] {
+  return readdirSync(folder, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name)
+    .sort();
 }
 
 async function serve(
