@@ -1,4 +1,4 @@
-import { isLinked, NOT_READ } from '../graph/store-index.js';
+import { isLinked, NOT_READ, numbersOf } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
 import { REPAIRS } from '../plan/action.js';
 import type { Survey } from '../plan/derive.js';
@@ -58,7 +58,7 @@ export async function judge(
     root,
     nowMs,
     usual: usualLinks(links, scan),
-    numbers: new Map(index.repositories.map((name, i) => [name, i])),
+    numbers: numbersOf(index),
   };
   const findings = [
     ...(await allowLostTags(scan, facts, linkFindings(facts))),

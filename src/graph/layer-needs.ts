@@ -1,4 +1,5 @@
 import { READ } from '../scan/facts.js';
+import { append } from './lists.js';
 import type { Liveness } from './liveness.js';
 import { isLinked, NO_DIGEST } from './store-index.js';
 import type { StoreIndex } from './store-index.js';
@@ -118,10 +119,4 @@ export class Reach {
       for (let i = edges.offsets[at] as number; i < last; i++) visit(edges.items[i] as number);
     }
   }
-}
-
-function append(map: Map<number, number[]>, key: number, value: number): void {
-  const list = map.get(key);
-  if (list === undefined) map.set(key, [value]);
-  else list.push(value);
 }

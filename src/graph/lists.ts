@@ -138,3 +138,10 @@ export function rowsByKey(keys: Uint32Array, rows: number, values?: Uint32Array)
   }
   return { offsets, items };
 }
+
+/** Adds to the list of a key. */
+export function append<K, V>(lists: Map<K, V[]>, key: K, value: V): void {
+  const list = lists.get(key);
+  if (list === undefined) lists.set(key, [value]);
+  else list.push(value);
+}

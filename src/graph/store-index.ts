@@ -5,7 +5,7 @@ import { REVISION } from '../scan/facts.js';
 import type { FoundFile, FoundUpload } from '../scan/facts.js';
 import type { Portrait } from '../scan/portrait-shard.js';
 import type { DigestTable } from './digest-table.js';
-import { rowsByKey } from './lists.js';
+import { append, rowsByKey } from './lists.js';
 import type { Bits, Rows } from './lists.js';
 
 /** A tag's digest where nothing can be read. */
@@ -169,12 +169,25 @@ class Reverse implements ReverseIndex {
 export function aliasTargetsOf(index: StoreIndex): ReadonlyMap<number, readonly number[]> {
   const targets = new Map<number, number[]>();
   for (const { name, target } of index.aliases) {
-    if (target === undefined) continue;
-    const known = targets.get(name);
-    if (known === undefined) targets.set(name, [target]);
-    else known.push(target);
+    if (target !== undefined) append(targets, name, target);
   }
   return targets;
+}
+
+/** The other way round: by the digest of a blob, those of other algorithms that lead to it. */
+export function aliasNamesOf(
+  targets: ReturnType<typeof aliasTargetsOf>,
+): ReadonlyMap<number, readonly number[]> {
+  const names = new Map<number, number[]>();
+  for (const [name, known] of targets) {
+    for (const target of known) append(names, target, name);
+  }
+  return names;
+}
+
+/** Each repository's number, by its name. */
+export function numbersOf({ repositories }: StoreIndex): Map<BytePath, number> {
+  return new Map(repositories.map((name, i) => [name, i]));
 }
 
 /** For each item of consecutive rows, its row. */

@@ -2,9 +2,11 @@ import { EDGE } from '../registry/edges.js';
 import type { Finding } from '../registry/finding.js';
 import { tagDirectory } from '../registry/layout.js';
 import { hidesSomething, READ, REVISION } from '../scan/facts.js';
+import { append } from './lists.js';
 import type { Decisions, Liveness } from './liveness.js';
 import { Marks } from './marks.js';
 import {
+  aliasNamesOf,
   aliasTargetsOf,
   digestText,
   eachOf,
@@ -32,8 +34,7 @@ export class Walk {
   /** Tags that follow a subject, by the subject's digest. */
   readonly #followers = new Map<number, number[]>();
   readonly #aliasTargets: ReadonlyMap<number, readonly number[]>;
-  /** The other way round: by the digest of a blob, those of other algorithms that lead to it. */
-  readonly #aliasNames = new Map<number, number[]>();
+  readonly #aliasNames: ReadonlyMap<number, readonly number[]>;
   /** Pairs of repository and manifest that are yet to be expanded. */
   readonly #stack: number[] = [];
   #limit = Infinity;
@@ -47,11 +48,7 @@ export class Walk {
     const { revisions, digests } = index;
     this.#marks = new Marks(decisions.tagDropped, revisions.digest.length, digests.size, weights);
     this.#aliasTargets = aliasTargetsOf(index);
-    for (const [name, targets] of this.#aliasTargets) {
-      for (const target of targets) {
-        this.#aliasNames.set(target, [...(this.#aliasNames.get(target) ?? []), name]);
-      }
-    }
+    this.#aliasNames = aliasNamesOf(this.#aliasTargets);
   }
 
   run(): void {
@@ -125,9 +122,7 @@ export class Walk {
     if (this.#tagPins === undefined) {
       this.#tagPins = new Map();
       for (const pin of this.#index.pins) {
-        const pins = this.#tagPins.get(pin.tag);
-        if (pins === undefined) this.#tagPins.set(pin.tag, [pin]);
-        else pins.push(pin);
+        append(this.#tagPins, pin.tag, pin);
       }
     }
     return this.#tagPins.get(tag) ?? [];
@@ -180,9 +175,7 @@ export class Walk {
       this.#keepTag(tag);
       return;
     }
-    const followers = this.#followers.get(subject);
-    if (followers === undefined) this.#followers.set(subject, [tag]);
-    else followers.push(tag);
+    append(this.#followers, subject, tag);
     if (this.#marks.asManifest.has(subject)) this.#keepTag(tag);
   }
 

@@ -1,5 +1,7 @@
+import { append } from '../graph/lists.js';
 import type { Liveness } from '../graph/liveness.js';
 import {
+  aliasNamesOf,
   aliasTargetsOf,
   digestText,
   eachOf,
@@ -57,7 +59,7 @@ class Climber {
   readonly #aliases: ReadonlyMap<number, readonly number[]>;
   readonly #relations: ReturnType<typeof relationsOf>;
   /** By target: the digests by another algorithm that lead to it. */
-  readonly #aliasNames = new Map<number, number[]>();
+  readonly #aliasNames: ReadonlyMap<number, readonly number[]>;
   /** By referrer. */
   readonly #subjects = new Map<number, number[]>();
   readonly #onPath = new Set<number>();
@@ -67,9 +69,7 @@ class Climber {
     this.#liveness = liveness;
     this.#aliases = aliasTargetsOf(index);
     this.#relations = relationsOf(index);
-    for (const [name, targets] of this.#aliases) {
-      for (const target of targets) append(this.#aliasNames, target, name);
-    }
+    this.#aliasNames = aliasNamesOf(this.#aliases);
     index.subjects.referrer.forEach((referrer, i) => {
       append(this.#subjects, referrer, index.subjects.subject[i] as number);
     });
@@ -173,10 +173,4 @@ class Climber {
     const holder = { kind, name, repository, tag: about.tag, entry: about.entry, why: about.why };
     this.paths.push({ holder, chain });
   }
-}
-
-function append(map: Map<number, number[]>, key: number, value: number): void {
-  const list = map.get(key);
-  if (list === undefined) map.set(key, [value]);
-  else list.push(value);
 }

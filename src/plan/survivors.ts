@@ -1,5 +1,6 @@
 import { fingerprintOf } from '../graph/fingerprint.js';
 import { Bits } from '../graph/lists.js';
+import { numbersOf } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
 import { digestOf, parseDigest } from '../registry/digest.js';
 import type { Action, LinkAction } from './action.js';
@@ -71,7 +72,7 @@ function collect(index: StoreIndex, actions: Iterable<Action>): Gone {
     layers: new Bits(index.layers.digest.length),
     uploads: new Set(),
   };
-  const repositories = new Map(index.repositories.map((name, i) => [name, i]));
+  const repositories = numbersOf(index);
   const links = new Set<number>();
   const { digests } = index;
   const addLink = (repository: string, digest: string): void => {

@@ -29,8 +29,8 @@ export function applyAction(hand: Hand, action: Exclude<Action, { kind: 'blob' }
   if (action.kind === 'link') return { done: putLink(hand, action), left: [] };
   if (action.kind === 'attributes') return { done: setAttributes(hand, action), left: [] };
   if (action.kind === 'corrupt-blob' && !isCorrupt(hand, action)) return { done: false, left: [] };
-  check(hand, action);
   const { files, directories } = removalsOf(action);
+  check(hand, action, files);
   let done = false;
   const left: string[] = [];
   for (const file of files) {
@@ -82,9 +82,14 @@ function sameOwnership(a: Ownership, b: Ownership): boolean {
   return a.mode === b.mode && a.uid === b.uid && a.gid === b.gid;
 }
 
-function check(hand: Hand, action: Exclude<Action, { kind: 'blob' | 'link' }>): void {
+/** `files`: what the action removes; a link comes first. */
+function check(
+  hand: Hand,
+  action: Exclude<Action, { kind: 'blob' | 'link' }>,
+  [link = '']: readonly string[],
+): void {
   if (action.kind === 'tag' || action.kind === 'revision' || action.kind === 'layer-link') {
-    checkLink(hand, action);
+    checkLink(hand.directory(split(link)[0]), action);
   }
   if (action.kind === 'temp') {
     const [parent, name] = split(action.path);
@@ -101,9 +106,7 @@ function check(hand: Hand, action: Exclude<Action, { kind: 'blob' | 'link' }>): 
   }
 }
 
-function checkLink(hand: Hand, action: LinkRemoval): void {
-  const [link = ''] = removalsOf(action).files;
-  const directory = hand.directory(split(link)[0]);
+function checkLink(directory: ReturnType<Hand['directory']>, action: LinkRemoval): void {
   const stat = directory?.stat(LINK);
   if (stat === undefined) return;
   if (action.kind === 'tag') {

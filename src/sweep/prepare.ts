@@ -1,7 +1,7 @@
 import { AppError } from '../fs/errors.js';
 import { keepEverything } from '../graph/liveness.js';
 import type { Decisions } from '../graph/liveness.js';
-import { findRevision, tagPlace } from '../graph/store-index.js';
+import { findRevision, numbersOf, tagPlace } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
 import { REPAIRS } from '../plan/action.js';
 import type { Action } from '../plan/action.js';
@@ -15,7 +15,7 @@ import { pushedSince } from './pushed.js';
 /** What a plan drops, as decisions about a store's index. */
 function decisionsOf(index: StoreIndex, actions: readonly Action[]): Decisions {
   const decisions = keepEverything(index);
-  const repositories = new Map(index.repositories.map((name, i) => [name, i]));
+  const repositories = numbersOf(index);
   const tags = new Set<string>();
   for (const action of actions) {
     if (action.kind === 'tag') tags.add(`${action.repository}:${action.tag}`);

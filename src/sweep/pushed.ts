@@ -1,4 +1,11 @@
-import { eachOf, findRevision, isLinked, reverseOf, tagPlace } from '../graph/store-index.js';
+import {
+  eachOf,
+  findRevision,
+  isLinked,
+  numbersOf,
+  reverseOf,
+  tagPlace,
+} from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
 import { isRewritten, shownAs } from '../plan/action.js';
 import type { Action, LinkRemoval } from '../plan/action.js';
@@ -101,10 +108,6 @@ async function layerPushed(
     }
   }
   return undefined;
-}
-
-function numbersOf({ repositories }: StoreIndex): Map<string, number> {
-  return new Map(repositories.map((name, i) => [name, i]));
 }
 
 function again(action: LinkRemoval): string {

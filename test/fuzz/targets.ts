@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { parseLogLine } from '../../src/evidence/log-line.ts';
 import { AppError } from '../../src/fs/errors.ts';
-import { PLAN_FORMAT, planLines } from '../../src/plan/plan-file.ts';
+import { planLines } from '../../src/plan/plan-file.ts';
 import { parsePlan } from '../../src/plan/read-plan.ts';
 import { removalsOf } from '../../src/plan/action.ts';
 import { readPolicy } from '../../src/policy/parse.ts';
@@ -13,6 +13,7 @@ import { scanManifest } from '../../src/registry/manifest.ts';
 import { KIND } from '../../src/registry/media-type.ts';
 import { parseRepositoryName, parseTag } from '../../src/registry/reference.ts';
 import { DIGEST } from '../support/oracle-manifest.ts';
+import { planHeader } from '../support/plan-header.ts';
 import { MEDIA, digestOf } from '../support/store.ts';
 import type { Target } from './fuzz.ts';
 
@@ -153,26 +154,7 @@ function planText(): string {
     { kind: 'repository', repository: 'shop/dead', directories: ['_layers'], nested: false },
     { kind: 'empty-directory', path: 'repositories/shop/api/_uploads' },
   ] as never[];
-  const header = {
-    kind: 'header',
-    format: PLAN_FORMAT,
-    tool: 'regsweep',
-    created: '2026-01-01T00:00:00.000Z',
-    root: '/r/docker/registry/v2',
-    dev: 1,
-    ino: '2',
-    policyHash: '',
-    policy: '',
-    options: {
-      graceMs: 0,
-      uploadsOlderThanMs: 0,
-      orphansOnly: false,
-      writeOff: [],
-      allowMounts: [],
-    },
-    counts: {},
-    survivors: 'x',
-  } as const;
+  const header = planHeader({ survivors: 'x' });
   return [...planLines(header, [...others, blob], 3)].join('');
 }
 

@@ -4,7 +4,7 @@ import type { OutFile } from '../../src/fs/out-fs.ts';
 import { makeReadFs } from '../../src/fs/node-fs.ts';
 import type { StoreIndex } from '../../src/graph/store-index.ts';
 import type { Action } from '../../src/plan/action.ts';
-import { PLAN_FORMAT, planLines } from '../../src/plan/plan-file.ts';
+import { planLines } from '../../src/plan/plan-file.ts';
 import { parsePlan } from '../../src/plan/read-plan.ts';
 import type { Plan } from '../../src/plan/read-plan.ts';
 import { survivorsOf } from '../../src/plan/survivors.ts';
@@ -12,6 +12,7 @@ import { openRoot } from '../../src/scan/root.ts';
 import { Runner } from '../../src/scan/runner.ts';
 import { runSweep } from '../../src/sweep/sweep.ts';
 import type { SweepResult } from '../../src/sweep/sweep.ts';
+import { planHeader } from './plan-header.ts';
 import { planStore } from './survey.ts';
 import type { PlanOptions } from './survey.ts';
 
@@ -30,26 +31,15 @@ export function throughText(
 ): Plan {
   const base = nodeFs.realpathSync(`${root}/docker/registry/v2`);
   const { dev, ino } = nodeFs.statSync(base, { bigint: true });
-  const header = {
-    kind: 'header',
-    format: PLAN_FORMAT,
-    tool: 'regsweep test',
+  const header = planHeader({
     created: new Date().toISOString(),
     root: base,
     dev: Number(dev),
     ino: String(ino),
-    policyHash: '',
     policy,
-    options: {
-      graceMs: 0,
-      uploadsOlderThanMs: 0,
-      orphansOnly: false,
-      writeOff: [],
-      allowMounts: [],
-    },
     counts,
     survivors: survivorsOf(index, actions),
-  } as const;
+  });
   return parsePlan([...planLines(header, actions, bytes)].join(''), 'plan');
 }
 

@@ -3,6 +3,7 @@ import type { Plan } from '../../src/plan/read-plan.ts';
 import { makeStyle } from '../../src/report/style.ts';
 import { renderSweepResult, renderSweepStart } from '../../src/report/sweep-text.ts';
 import type { SweepResult } from '../../src/sweep/sweep.ts';
+import { planHeader } from '../support/plan-header.ts';
 
 const PLAIN = makeStyle(false);
 /** By the clock of this host, as `--until` is meant. */
@@ -10,25 +11,7 @@ const NOW = new Date(2026, 10, 29, 10, 57).getTime();
 
 function startLines(stopsAtMs: number | undefined): string[] {
   const plan: Plan = {
-    header: {
-      kind: 'header',
-      format: 1,
-      tool: '0.0.0',
-      root: '/r',
-      dev: 1,
-      ino: '1',
-      policy: 'drop no manifest',
-      policyHash: '',
-      created: new Date(NOW).toISOString(),
-      options: {
-        graceMs: 0,
-        uploadsOlderThanMs: 0,
-        orphansOnly: false,
-        writeOff: [],
-        allowMounts: [],
-      },
-      counts: {},
-    },
+    header: planHeader({ created: new Date(NOW).toISOString() }),
     actions: [],
     trailer: { kind: 'trailer', actions: 0, bytes: 0, sha256: '' },
   };

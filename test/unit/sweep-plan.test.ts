@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { AppError } from '../../src/fs/errors.ts';
 import type { Action, ActionKind } from '../../src/plan/action.ts';
-import { PLAN_FORMAT, planLines } from '../../src/plan/plan-file.ts';
-import type { PlanHeader } from '../../src/plan/plan-file.ts';
+import { planLines } from '../../src/plan/plan-file.ts';
 import { parsePlan } from '../../src/plan/read-plan.ts';
 import type { Digest } from '../../src/registry/digest.ts';
+import { planHeader } from '../support/plan-header.ts';
 import { digestOf } from '../support/store.ts';
 
 const d = digestOf('a') as Digest;
@@ -13,20 +13,7 @@ const d512 = digestOf('a', 'sha512') as Digest;
 const hex = d.slice('sha256:'.length);
 const uuid = '0e1cf65c-8f34-4b4c-8f8a-3f1f8d6a1f10';
 
-const header: PlanHeader = {
-  kind: 'header',
-  format: PLAN_FORMAT,
-  tool: 'regsweep 0',
-  created: '2026-01-15T12:00:00.000Z',
-  root: '/r/docker/registry/v2',
-  dev: 1,
-  ino: '2',
-  policyHash: 'x',
-  policy: 'drop no manifest',
-  options: { graceMs: 0, uploadsOlderThanMs: 0, orphansOnly: false, writeOff: [], allowMounts: [] },
-  counts: {},
-  survivors: 'y',
-};
+const header = planHeader({ survivors: 'y' });
 
 const link = {
   kind: 'link',
