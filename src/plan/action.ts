@@ -101,6 +101,13 @@ export function shownAs(action: LinkRemoval): string {
   return action.kind === 'tag' ? `${repository}:${action.tag}` : `${repository}@${action.digest}`;
 }
 
+/** What can be pulled when a link is back, as `listResolving` names it; '' where nothing can. */
+export function resolvingName(action: LinkAction): string {
+  const { repository, digest, place } = action;
+  if (place === 'revision') return `${repository}@${digest}`;
+  return place === 'tag' ? `${repository}:${action.tag} ${digest}` : '';
+}
+
 /** Gives a file or directory another mode and owner, while it has those that it was found with. */
 export interface AttributesAction extends Ownership {
   readonly kind: 'attributes';
@@ -138,6 +145,8 @@ interface LinkParts {
   readonly exact?: string;
   /** The link is taken away again: there was none before a repair. */
   readonly removes?: boolean;
+  /** It could be pulled whole when it was removed, and has to be when it is back. */
+  readonly whole?: boolean;
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;

@@ -234,15 +234,17 @@ function readLink(value: Tree): Action | undefined {
 }
 
 /** What a link may say of the one that it replaces. */
-function readChange(value: Tree): Pick<LinkAction, 'replaces' | 'exact' | 'removes'> | undefined {
-  const { replaces, exact, removes } = value;
+function readChange(value: Tree): Pick<LinkAction, 'replaces' | 'exact' | 'removes' | 'whole'> | undefined {
+  const { replaces, exact, removes, whole } = value;
   if (replaces !== undefined && !isLinkBytes(replaces)) return undefined;
   if (exact !== undefined && !isLinkBytes(exact)) return undefined;
   if (removes !== undefined && removes !== true) return undefined;
+  if (whole !== undefined && whole !== true) return undefined;
   return {
     ...(replaces === undefined ? {} : { replaces }),
     ...(exact === undefined ? {} : { exact }),
     ...(removes === undefined ? {} : { removes }),
+    ...(whole === undefined ? {} : { whole }),
   };
 }
 

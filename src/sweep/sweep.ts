@@ -103,6 +103,7 @@ class Run {
         writeUndo(this.#options.undo(), hand, fs, root, {
           plan,
           linksOnly: this.#options.linksOnly,
+          resolving: before.resolving,
         });
       }
       whole = await this.#untilStopped(hand);

@@ -2,7 +2,7 @@ import { errnoOf } from '../fs/errors.js';
 import { writeLines } from '../fs/out-fs.js';
 import type { OutFile } from '../fs/out-fs.js';
 import type { ReadFs } from '../fs/read-fs.js';
-import { linkDirectory } from '../plan/action.js';
+import { linkDirectory, resolvingName } from '../plan/action.js';
 import type { Action, AttributesAction, LinkAction } from '../plan/action.js';
 import { PLAN_FORMAT, planLines } from '../plan/plan-file.js';
 import type { PlanHeader } from '../plan/plan-file.js';
@@ -26,6 +26,14 @@ export function undoPolicy(header: PlanHeader): string {
   return `undo of the plan of ${header.created}`;
 }
 
+/** The run that is to be undone. */
+interface UndoneBy {
+  readonly plan: Plan;
+  readonly linksOnly: boolean;
+  /** What can be pulled whole before it, as `listResolving` names it. */
+  readonly resolving: ReadonlySet<string>;
+}
+
 /**
  * Writes, and makes durable, a plan that puts back every link that a sweep of links alone or a
  * repair will remove or change: where it is, what it holds, its mode, owner and time, and the
@@ -36,13 +44,13 @@ export function writeUndo(
   hand: Hand,
   fs: ReadFs,
   root: StoreRoot,
-  { plan, linksOnly }: { readonly plan: Plan; readonly linksOnly: boolean },
+  { plan, linksOnly, resolving }: UndoneBy,
 ): void {
   const links: Noted[] = [];
   const buffer = new Uint8Array(MANIFEST_LIMIT);
   const textOf = (digest: Digest): string | undefined => manifestText(fs, root, digest, buffer);
   for (const { actions } of phasesOf(plan.actions, linksOnly)) {
-    for (const action of actions) links.push(...noteLinks(action, hand, textOf));
+    for (const action of actions) links.push(...noteLinks(action, hand, textOf, resolving));
   }
   links.sort((a, b) => orderOf(a) - orderOf(b));
   const header: PlanHeader = {
@@ -69,6 +77,7 @@ function noteLinks(
   action: Action,
   hand: Hand,
   textOf: (digest: Digest) => string | undefined,
+  resolving: ReadonlySet<string>,
 ): Noted[] {
   if (action.kind === 'link') return noteMended(action, hand);
   if (action.kind === 'attributes') return noteAttributes(action, hand);
@@ -89,7 +98,8 @@ function noteLinks(
     const noted = note(hand, { place, repository, digest, ...(tag === undefined ? {} : { tag }) });
     if (noted === undefined) return [];
     const manifest = place === 'revision' ? textOf(digest) : undefined;
-    return [manifest === undefined ? noted : { ...noted, manifest }];
+    const whole = resolving.has(resolvingName(noted)) ? { whole: true } : {};
+    return [{ ...noted, ...whole, ...(manifest === undefined ? {} : { manifest }) }];
   });
 }
 

@@ -1,7 +1,9 @@
 import { Bits } from '../graph/lists.js';
 import { listResolving } from '../graph/resolve.js';
+import { tagPlace } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
-import type { Action } from '../plan/action.js';
+import { resolvingName } from '../plan/action.js';
+import type { Action, LinkAction } from '../plan/action.js';
 import type { Survey } from '../plan/derive.js';
 import { digestOf } from '../registry/digest.js';
 import type { Digest } from '../registry/digest.js';
@@ -9,7 +11,7 @@ import { countLayerLinks } from '../plan/survivors.js';
 import type { LayerLinkCount } from '../plan/survivors.js';
 
 export interface Verification {
-  /** Tags and manifests that could be pulled whole before, and were to stay. */
+  /** Tags and manifests that could be pulled whole before, and were to stay or to be put back. */
   readonly checked: number;
   /** Of these, what cannot be pulled whole now; and repositories that lost layer links. */
   readonly lost: readonly string[];
@@ -51,19 +53,36 @@ function removedDigest(action: Action): Digest | undefined {
 
 /** Holds what a store offers after a sweep against what it did before, but for what the plan drops. */
 export function verify(before: Offer, after: Survey, actions: readonly Action[]): Verification {
-  const kept = keptOf(before, actions);
+  const promised = new Set([...keptOf(before, actions), ...putBack(after.index, actions)]);
   // What could not be read before either, a repair does not make readable.
   const unseen = after.blind.find((why) => !before.blind.includes(why));
-  if (unseen !== undefined) return { checked: kept.length, lost: [], unseen };
+  if (unseen !== undefined) return { checked: promised.size, lost: [], unseen };
   const now = offerOf(after.index, actions);
-  const lost = kept.filter((name) => !now.resolving.has(name));
+  const lost = [...promised].filter((name) => !now.resolving.has(name));
   for (const [repository, links] of before.layerLinks) {
     const left = now.layerLinks.get(repository) ?? { count: 0, sum: 0 };
     const same = left.count === links.count && left.sum === links.sum;
     // More of them than before is a push, and no loss.
     if (!same && left.count <= links.count) lost.push(`${repository} (layer links)`);
   }
-  return { checked: kept.length, lost: lost.sort(), unseen };
+  return { checked: promised.size, lost: lost.sort(), unseen };
+}
+
+/** What an undo promises: what was whole when it went, but for tags that are on something else now. */
+function putBack(index: StoreIndex, actions: readonly Action[]): string[] {
+  const whole = actions.filter((action) => action.kind === 'link').filter((link) => link.whole);
+  if (whole.length === 0) return [];
+  const on = new Map<string, number>();
+  index.tags.digest.forEach((digest, tag) => {
+    const place = tagPlace(index, tag);
+    on.set(`${place.repository}:${place.tag}`, digest);
+  });
+  const isMoved = (link: LinkAction): boolean => {
+    if (link.place !== 'tag') return false;
+    const digest = on.get(`${link.repository}:${link.tag}`);
+    return digest !== undefined && digest !== index.digests.find(link.digest);
+  };
+  return whole.filter((link) => !isMoved(link)).map(resolvingName);
 }
 
 function keptOf({ resolving }: Offer, actions: readonly Action[]): string[] {

@@ -219,6 +219,25 @@ describeWithPackages(['docker-registry', 'skopeo'], 'beside a real registry, a s
     expect(brokenIn(root)).toEqual([]);
   });
 
+  test('whose undo comes after somebody took a layer says so, and names what lacks it', async () => {
+    const undo = join(folder, `undo-${count}`);
+    await deleteTag(root, 'shop/web');
+    await writePlan(root, file);
+    await mustSweep(file, ['--links-only', '--undo', undo]);
+    const hex = mix.retagged.layers.at(-1)?.digest.slice('sha256:'.length) ?? '';
+    const blobs = join(root, 'docker/registry/v2/blobs/sha256');
+    fs.rmSync(join(blobs, hex.slice(0, 2), hex), { recursive: true });
+
+    const late = await sweep(undo);
+    expect(late.code).toBe(7);
+    const image = `shop/web@${mix.retagged.digest}`;
+    expect(JSON.parse(late.stdout).verification.lost).toContain(image);
+    // What is not that image's is promised, and there.
+    const registry = await startRegistry({ root });
+    expect(await pullAll(registry, kept(mix))).toEqual(pulls);
+    await registry.stop();
+  });
+
   test('of links only leaves plain garbage, which a plain plan frees', async () => {
     const first = plannedBlobs(await writePlan(root, file));
     await mustSweep(file, ['--links-only', '--undo', join(folder, `undo-${count}`)]);
