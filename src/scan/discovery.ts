@@ -24,8 +24,9 @@ interface Seen {
 }
 
 /**
- * Finds the repositories: directories with `_manifests`, `_layers` or `_uploads`. Nothing below
- * a `_` directory is walked.
+ * Finds the repositories: directories with `_manifests`, `_layers` or `_uploads`, below which
+ * nothing is walked. The registry sees none below another `_` directory; who moved one there may
+ * want it back, so these are read, and kept whole for their names.
  */
 export function discover(reader: ShardReader): Discovery {
   const seen: Seen = {
@@ -44,7 +45,7 @@ export function discover(reader: ShardReader): Discovery {
 function list(seen: Seen, below: BytePath): void {
   const path = below === '' ? REPOSITORIES : `${REPOSITORIES}/${below}`;
   const entries = seen.reader.try(path, (absolute) => seen.reader.fs.entries(absolute)) ?? [];
-  seen.listed.set(below, entries.length);
+  if (!isReserved(below)) seen.listed.set(below, entries.length);
   for (const entry of entries) look(seen, below, path, entry);
 }
 
@@ -57,15 +58,21 @@ function look(seen: Seen, below: BytePath, path: BytePath, entry: DirectoryEntry
     if (marks === undefined) seen.marks.set(below, [name]);
     else marks.push(name);
     if (kind !== 'directory') seen.frozen.set(below, `its ${name} is a ${kind}`);
-  } else if (name.startsWith('_')) {
-    reader.note('stray', 'notice', `${path}/${name}`, 'not of the registry; left alone');
   } else if (kind === 'directory') {
+    if (name.startsWith('_')) {
+      reader.note('stray', 'notice', `${path}/${name}`, 'not of the registry; left alone');
+    }
     seen.children.push(child);
   } else if (kind === 'symlink') {
     followLink(seen, child, path, name);
   } else {
     reader.note('stray', 'notice', `${path}/${name}`, 'not a directory; left alone');
   }
+}
+
+/** At or below a directory with a name of the registry's own kind: never removed, empty or not. */
+function isReserved(path: BytePath): boolean {
+  return /(?:^|\/)_/.test(path);
 }
 
 /**
@@ -108,7 +115,7 @@ function walkBehind(seen: Seen, child: BytePath, target: BytePath, visited: Set<
       if (REPOSITORY_MARKS.includes(name)) {
         seen.marks.set(here.child, [...(seen.marks.get(here.child) ?? []), name]);
         seen.frozen.set(here.child, 'it stands behind a symbolic link');
-      } else if (kind === 'directory' && !name.startsWith('_') && here.depth < DEEPEST) {
+      } else if (kind === 'directory' && here.depth < DEEPEST) {
         const next = { child: `${here.child}/${name}`, target: `${here.target}/${name}` };
         stack.push({ ...next, depth: here.depth + 1 });
       } else if (kind !== 'file') {

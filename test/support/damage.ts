@@ -199,6 +199,10 @@ const IN_MEMORY: Readonly<Record<string, Injure>> = {
   ),
   'stray-in-repositories': add((on) => `repositories/.DS_Store-${on.prng.hex(4)}`, emptied),
   'reserved-in-repositories': replace((on) => `repositories/_trash-${on.prng.hex(4)}`, directory),
+  'repository-below-reserved': add(
+    (on) => `repositories/_old/web/_layers/${digestPath(someDigest(on))}/link`,
+    someDigest,
+  ),
   'upper-case-repository': add(
     (on) => `repositories/Shop/Web/_layers/${digestPath(someDigest(on))}/link`,
     someDigest,

@@ -250,14 +250,15 @@ interface Walk {
 function readNamespace(walk: Walk, path: string, name: string): void {
   const { disk, model } = walk;
   const names = disk.list(path);
-  if (['_manifests', '_layers', '_uploads'].some((reserved) => names.includes(reserved))) {
+  const reserved = ['_manifests', '_layers', '_uploads'];
+  if (reserved.some((mark) => names.includes(mark))) {
     const repository = readRepository(disk, path, name, model.aliases);
     if (walk.behind) repository.protected = true;
     if (repository.hidden) model.incomplete = true;
     model.repositories.push(repository);
   }
   for (const child of names) {
-    if (child.startsWith('_')) continue;
+    if (reserved.includes(child)) continue;
     const below = `${path}/${child}`;
     const childName = name === '' ? child : `${name}/${child}`;
     if (disk.isDirectory(below)) readNamespace(walk, below, childName);

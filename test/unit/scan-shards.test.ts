@@ -40,6 +40,7 @@ describe('discovery', () => {
       'a/b/c/_uploads',
       'a/b/c/_layers',
       '_trash/x/_layers',
+      '_trash/empty',
       'e/f',
     ]) {
       store.mkdir(`repositories/${path}`);
@@ -49,18 +50,20 @@ describe('discovery', () => {
     const reader = new ShardReader(fs, context);
     const { repositories, empty } = discover(reader);
     expect(repositories).toEqual([
+      { path: '_trash/x', marks: ['_layers'], frozen: expect.any(String) as string },
       { path: 'a', marks: ['_manifests'], frozen: undefined },
       { path: 'a/b/c', marks: ['_layers', '_uploads'], frozen: undefined },
       { path: 'b', marks: ['_layers'], frozen: undefined },
     ]);
     expect(empty).toEqual(['e/f', 'e']);
     expect(reader.findings.map(({ code, path }) => `${code} ${path}`).sort()).toEqual([
+      'bad-name repositories/_trash/x',
       'stray repositories/.DS_Store',
       'stray repositories/_trash',
     ]);
   });
 
-  it.each(['Shop/Web', 'a b', 'x\ny', '*', '[ab]', '{a,b}', '!a', '.hidden', '@(a)', "it's"])(
+  it.each(['Shop/Web', '_shop', 'a b', 'x\ny', '*', '[ab]', '{a,b}', '!a', '.hidden', '@(a)', "it's"])(
     'finds %j, and it is kept whole',
     (name) => {
       const store = newStore();

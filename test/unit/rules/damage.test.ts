@@ -264,6 +264,20 @@ describe('rule 11: things in the place of others', () => {
     expect(sorted(planned.tainted)).toEqual(['Shop/Web']);
     expect(sorted(planned.planned)).toEqual([]);
   });
+
+  it('a repository that was moved to a name of the reserved kind loses nothing', async () => {
+    const store = newStore();
+    for (const name of ['_shop', '_team/web']) {
+      image(store, name, 'latest');
+      image(store, name);
+    }
+    image(store, 'b', 'latest');
+    const garbage = image(store, 'b');
+    age(store);
+    const planned = await plan(store, { untagged: true });
+    expect(sorted(planned.tainted)).toEqual(['_shop', '_team/web']);
+    expect(sorted(planned.planned)).toEqual(closure(garbage));
+  });
 });
 
 describe('rule 11: on a real disk', () => {
