@@ -3,6 +3,7 @@ import { eachOf, isLinked, lengthOf, NOT_READ, reverseOf } from '../graph/store-
 import { DIGEST_OF_NOTHING } from '../registry/digest.js';
 import type { Digest } from '../registry/digest.js';
 import { EDGE } from '../registry/edges.js';
+import { hiddenTeller } from '../registry/finding.js';
 import { blobData } from '../registry/layout.js';
 import { NO_DATA, ODD_DATA } from '../scan/data-shard.js';
 import { READ } from '../scan/facts.js';
@@ -35,9 +36,11 @@ function disagrees(index: CheckFacts['index'], sizes: Float64Array, digest: numb
 export function blobFindings(facts: CheckFacts): CheckFinding[] {
   const { index } = facts;
   const needed = neededBlobs(facts);
+  const isHidden = hiddenTeller(index.findings);
   const found: CheckFinding[] = [];
   for (let digest = 0; digest < index.digests.size; digest++) {
     if (index.digests.isOther(digest)) continue;
+    if (facts.sizes[digest] === NO_DATA && isHidden(blobData(index.digests.text(digest)))) continue;
     const finding = isManifest(facts, digest)
       ? manifestFinding(facts, digest)
       : dataFinding(facts, digest, needed);

@@ -1,3 +1,4 @@
+import { hiddenTeller } from '../registry/finding.js';
 import type { Finding } from '../registry/finding.js';
 import { blobData } from '../registry/layout.js';
 import { EDGE } from '../registry/edges.js';
@@ -146,9 +147,13 @@ export function findBroken(index: StoreIndex, liveness: Liveness): Finding[] {
   return findings;
 }
 
-/** Layers and configs that a living manifest names and that have no directory. */
+/**
+ * Layers and configs that a living manifest names and that have no directory; where listing the
+ * directories failed, nobody knows.
+ */
 export function findMissingBlobs(index: StoreIndex, liveness: Liveness): Finding[] {
   const findings: Finding[] = [];
+  const isHidden = hiddenTeller(index.findings);
   const told = new Bits(index.digests.size);
   const { edges } = index;
   index.status.forEach((read, source) => {
@@ -161,6 +166,7 @@ export function findMissingBlobs(index: StoreIndex, liveness: Liveness): Finding
       if (elsewhere || index.present.has(target) || index.status[target] !== NOT_READ) continue;
       if (!told.add(target)) continue;
       const digest = digestText(index, target);
+      if (isHidden(blobData(digest))) continue;
       findings.push({
         code: 'missing-blob',
         severity: 'damage',

@@ -234,7 +234,9 @@ function readLink(value: Tree): Action | undefined {
 }
 
 /** What a link may say of the one that it replaces. */
-function readChange(value: Tree): Pick<LinkAction, 'replaces' | 'exact' | 'removes' | 'whole'> | undefined {
+function readChange(
+  value: Tree,
+): Pick<LinkAction, 'replaces' | 'exact' | 'removes' | 'whole'> | undefined {
   const { replaces, exact, removes, whole } = value;
   if (replaces !== undefined && !isLinkBytes(replaces)) return undefined;
   if (exact !== undefined && !isLinkBytes(exact)) return undefined;

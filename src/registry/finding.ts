@@ -42,3 +42,12 @@ export interface Finding {
   readonly tag?: string;
   readonly digest?: string;
 }
+
+/**
+ * Tells whether a path is at or below one that could not be seen: that nothing was found there
+ * says nothing.
+ */
+export function hiddenTeller(findings: readonly Finding[]): (path: BytePath) => boolean {
+  const unseen = findings.filter(({ severity }) => severity === 'blind').map(({ path }) => path);
+  return (path) => unseen.some((above) => path === above || path.startsWith(`${above}/`));
+}

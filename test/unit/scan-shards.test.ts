@@ -63,16 +63,25 @@ describe('discovery', () => {
     ]);
   });
 
-  it.each(['Shop/Web', '_shop', 'a b', 'x\ny', '*', '[ab]', '{a,b}', '!a', '.hidden', '@(a)', "it's"])(
-    'finds %j, and it is kept whole',
-    (name) => {
-      const store = newStore();
-      store.mkdir(`repositories/${name}/_layers`);
-      const { fs, context } = reading(store);
-      const { repositories } = discover(new ShardReader(fs, context));
-      expect(repositories).toMatchObject([{ path: name, frozen: expect.any(String) as string }]);
-    },
-  );
+  it.each([
+    'Shop/Web',
+    '_shop',
+    'a b',
+    'x\ny',
+    '*',
+    '[ab]',
+    '{a,b}',
+    '!a',
+    '.hidden',
+    '@(a)',
+    "it's",
+  ])('finds %j, and it is kept whole', (name) => {
+    const store = newStore();
+    store.mkdir(`repositories/${name}/_layers`);
+    const { fs, context } = reading(store);
+    const { repositories } = discover(new ShardReader(fs, context));
+    expect(repositories).toMatchObject([{ path: name, frozen: expect.any(String) as string }]);
+  });
 });
 
 describe('the shard of repositories', () => {

@@ -438,6 +438,23 @@ describe('leftovers', () => {
     expect((await mend()).findings).toEqual([]);
   });
 
+  test('what a listing that failed hides is not called missing', async () => {
+    const hidden = edge(web);
+    const prefix = store.blobPath(hidden).split('/').slice(0, 3).join('/');
+    const failing = {
+      ...nodeFs,
+      readdirSync: (path: string, options: { withFileTypes: true }) => {
+        if (path.endsWith(prefix)) throw Object.assign(new Error('EIO'), { code: 'EIO' });
+        return nodeFs.readdirSync(path, options);
+      },
+    };
+    const report = await check(failing as never, store.root);
+    expect(damageIn(report)).toEqual([`unreadable ${prefix}`]);
+    expect(report.shopping).toEqual([]);
+    remove(prefix);
+    expect(damageIn(await look())).toContain(`missing-blob ${store.blobPath(hidden)}`);
+  });
+
   test('strays are named and left alone', async () => {
     store.writeFile('repositories/shop/web/_manifests/.nfs01', '');
     store.writeFile(`${store.tagPath('shop/web', '1')}/note`, '');
