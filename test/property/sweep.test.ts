@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { AppError } from '../../src/fs/errors.ts';
+import { removalsOf } from '../../src/plan/action.ts';
 import type { Plan } from '../../src/plan/read-plan.ts';
 import type { SweepResult } from '../../src/sweep/sweep.ts';
 import { HOUR, NOW, shapes, without } from '../support/arbitraries.ts';
@@ -17,13 +18,13 @@ import type { PlanOptions } from '../support/survey.ts';
 import { makeFolder, treeOf } from '../support/sweep.ts';
 
 const folder = makeFolder('sweep-property');
-const totals = { stores: 0, refused: 0, planned: 0, deleted: 0, lost: 0, changed: 0 };
+const totals = { stores: 0, pushed: 0, refused: 0, planned: 0, deleted: 0, lost: 0, changed: 0 };
 
 afterAll(() => {
   nodeFs.rmSync(folder, { recursive: true, force: true });
   const { stores, refused, planned, deleted, lost, changed } = totals;
   console.log(
-    `${stores} stores: ${planned} blobs planned, ${deleted} deleted, ${lost} lost, ${changed} survivors changed; ${refused} refused`,
+    `${stores} stores: ${planned} blobs planned, ${deleted} deleted, ${lost} lost, ${changed} survivors changed; ${refused} refused, ${totals.pushed} pushed to`,
   );
 });
 
@@ -131,6 +132,34 @@ describe('a sweep of random stores', () => {
         expect(await inStore(make, (root) => check(root, options))).toEqual(NOTHING);
       }),
       { numRuns: 120 },
+    );
+  });
+
+  it('one of whose planned links was pushed again changes nothing', async () => {
+    await fc.assert(
+      fc.asyncProperty(shapes, settings, seeds, async (shape, options, seed) => {
+        const make = (root: string): void => void generateStore(nodeFs, root, shape);
+        const found = await inStore(make, async (root) => {
+          const { plan: toDo } = await planInProcess(root, { ...options, untagged: true });
+          const links = toDo.actions.flatMap((action) =>
+            action.kind === 'tag' || action.kind === 'revision' || action.kind === 'layer-link'
+              ? removalsOf(action).files.slice(0, 1)
+              : [],
+          );
+          const files = links.map((link) => `${root}/docker/registry/v2/${link}`);
+          const [pushed] = createPrng(seed).shuffle(
+            files.filter((file) => nodeFs.existsSync(file)),
+          );
+          if (pushed === undefined) return NOTHING.missing;
+          nodeFs.writeFileSync(pushed, nodeFs.readFileSync(pushed));
+          totals.pushed++;
+          const before = treeOf(root);
+          await expect(sweepInProcess(root, toDo)).rejects.toMatchObject({ code: 'stale' });
+          return missing(before, treeOf(root)).missing;
+        });
+        expect(found).toEqual([]);
+      }),
+      { numRuns: 60 },
     );
   });
 
