@@ -1,7 +1,16 @@
 import { digestOf } from '../registry/digest.js';
 import { parseFallbackTag } from '../registry/reference.js';
+import type { FallbackTag } from '../registry/reference.js';
 import { READ } from '../scan/facts.js';
-import { eachOf, isLinked, reverseOf } from './store-index.js';
+import { append } from './lists.js';
+import {
+  aliasNamesOf,
+  aliasTargetsOf,
+  eachOf,
+  isLinked,
+  NO_DIGEST,
+  reverseOf,
+} from './store-index.js';
 import type { StoreIndex } from './store-index.js';
 
 /** Whether some repository has a link of it as a manifest. */
@@ -14,13 +23,56 @@ export function isRevision(index: StoreIndex, digest: number): boolean {
 }
 
 /**
- * The digest that a fallback tag follows: a manifest of any repository. 'nowhere' when there is
- * none, or none for sure; undefined for any other tag.
+ * Whom a fallback tag follows: the digest of a manifest of any repository. 'nowhere' when there is
+ * none, or none for sure; 'itself' when what the tag is on keeps its subject, so that neither would
+ * hold the other up.
  */
-export function subjectOf(index: StoreIndex, tag: number): number | 'nowhere' | undefined {
-  const fallback = parseFallbackTag(index.tags.name[tag] as string);
-  if (fallback === undefined) return undefined;
-  const { algorithm, hex } = fallback;
+export type Subject = number | 'nowhere' | 'itself';
+
+const known = new WeakMap<StoreIndex, ReadonlyMap<number, Subject>>();
+
+/** Whom a tag follows; undefined for one that is a root. */
+export function subjectOf(index: StoreIndex, tag: number): Subject | undefined {
+  let subjects = known.get(index);
+  if (subjects === undefined) {
+    subjects = findSubjects(index);
+    known.set(index, subjects);
+  }
+  return subjects.get(tag);
+}
+
+/**
+ * Whether a tag belongs to another manifest, by its name. One that is named after the manifest that
+ * it is on, as mirrors name what has a digest alone, is a tag like any other.
+ */
+export function isFollower(index: StoreIndex, tag: number): boolean {
+  return subjectOf(index, tag) !== undefined;
+}
+
+function findSubjects(index: StoreIndex): Map<number, Subject> {
+  const found = new Map<number, Subject>();
+  const followers = new Map<number, number[]>();
+  const { name, digest } = index.tags;
+  for (let tag = 0; tag < name.length; tag++) {
+    const fallback = parseFallbackTag(name[tag] as string);
+    if (fallback === undefined) continue;
+    const subject = findSubject(index, fallback);
+    const target = digest[tag] as number;
+    if (subject === target) continue;
+    found.set(tag, subject);
+    if (subject !== 'nowhere' && target !== NO_DIGEST) append(followers, subject, target);
+  }
+  if (followers.size === 0) return found;
+  const reaches = reachTeller(index, followers);
+  for (const [tag, subject] of found) {
+    const target = digest[tag] as number;
+    if (subject === 'nowhere' || target === NO_DIGEST) continue;
+    if (reaches(target, subject as number)) found.set(tag, 'itself');
+  }
+  return found;
+}
+
+function findSubject(index: StoreIndex, { algorithm, hex }: FallbackTag): number | 'nowhere' {
   const whole = digestOf(algorithm, hex);
   if (whole !== undefined) {
     const id = index.digests.find(whole);
@@ -35,4 +87,34 @@ export function subjectOf(index: StoreIndex, tag: number): number | 'nowhere' | 
   const [only] = found;
   if (found.size !== 1 || only === undefined) return 'nowhere';
   return index.status[only] === READ.good ? only : 'nowhere';
+}
+
+/** What a tag is on has a handful of blobs; who needs more steps than these is taken to reach. */
+const FARTHEST = 10_000;
+
+/**
+ * Tells whether keeping a manifest would keep another: what it names, what refers to it, and what
+ * fallback tags on it are on, however far.
+ * @param followers by subject: what the tags are on that follow it.
+ */
+function reachTeller(
+  index: StoreIndex,
+  followers: ReadonlyMap<number, readonly number[]>,
+): (from: number, wanted: number) => boolean {
+  const targets = aliasTargetsOf(index);
+  const names = aliasNamesOf(targets);
+  const { referrers } = reverseOf(index);
+  return (from, wanted) => {
+    const seen = new Set([from]);
+    // Grows while it is walked.
+    for (const at of seen) {
+      if (at === wanted || seen.size > FARTHEST) return true;
+      const add = (digest: number): unknown => seen.add(digest);
+      eachOf(index.edges, at, add);
+      for (const name of [at, ...(names.get(at) ?? [])]) eachOf(referrers, name, add);
+      for (const target of targets.get(at) ?? []) add(target);
+      for (const target of followers.get(at) ?? []) add(target);
+    }
+    return false;
+  };
 }

@@ -171,7 +171,7 @@ export class Walk {
     const isProtected = this.#decisions.tagProtected[tag] === 1 || this.#pinsOf(tag).length > 0;
     const subject = isProtected ? undefined : subjectOf(this.#index, tag);
     if (subject === 'nowhere') this.#noteOrphan(tag);
-    if (subject === undefined || subject === 'nowhere') {
+    if (typeof subject !== 'number') {
       this.#keepTag(tag);
       return;
     }

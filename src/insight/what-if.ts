@@ -9,7 +9,7 @@ import { learnVersions } from '../policy/learn-names.js';
 import { makeMemo } from '../policy/memo.js';
 import { isBelievable, makeRanking } from '../policy/ranking.js';
 import type { TimeBounds } from '../policy/ranking.js';
-import { parseFallbackTag } from '../registry/reference.js';
+import { isFollower } from '../graph/subjects.js';
 
 /** The highest `keep-last` and the most days that are looked at. */
 export const WHAT_IF = { keepLast: 50, days: 365 } as const;
@@ -72,8 +72,8 @@ function findCandidates(
   const own = new Uint32Array(index.repositories.length);
   const onRevision = new Uint8Array(revisions.digest.length);
   const items: number[] = [];
-  tags.name.forEach((name, tag) => {
-    if (parseFallbackTag(name) !== undefined) return;
+  tags.name.forEach((_, tag) => {
+    if (isFollower(index, tag)) return;
     const repository = tags.repository[tag] as number;
     own[repository] = (own[repository] as number) + 1;
     const digest = tags.digest[tag] as number;
@@ -108,7 +108,7 @@ function rankOf(index: StoreIndex, { isTag, item }: Candidates, bounds: TimeBoun
     const places: number[] = [];
     const end = start[repository + 1] as number;
     for (let tag = start[repository] as number; tag < end; tag++) {
-      if (parseFallbackTag(name[tag] as string) === undefined) places.push(tag);
+      if (!isFollower(index, tag)) places.push(tag);
     }
     const facts = places.map((tag) => ({
       name: name[tag] as string,

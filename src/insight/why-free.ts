@@ -4,12 +4,11 @@ import { computeLiveness } from '../graph/liveness.js';
 import type { Decisions, Liveness } from '../graph/liveness.js';
 import { digestText, findRevision, isLinked, NO_DIGEST } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
-import { subjectOf } from '../graph/subjects.js';
+import { isFollower, subjectOf } from '../graph/subjects.js';
 import { Walk } from '../graph/walk.js';
 import { findPaths } from './why-paths.js';
 import { compareText } from '../policy/natural.js';
 import { FOLLOWS, relationsOf } from '../policy/store-facts.js';
-import { parseFallbackTag } from '../registry/reference.js';
 import { TAG } from '../scan/facts.js';
 
 export interface FreeOptions {
@@ -136,10 +135,10 @@ class FreePlan {
   #keptByTags(tagDropped: Uint8Array): Set<number> {
     const { tags } = this.#index;
     const kept = new Set<number>();
-    tags.name.forEach((name, tag) => {
+    tags.name.forEach((_, tag) => {
       const digest = tags.digest[tag] as number;
       if (tagDropped[tag] === 1 || digest === NO_DIGEST) return;
-      if (parseFallbackTag(name) !== undefined) return;
+      if (isFollower(this.#index, tag)) return;
       kept.add(findRevision(this.#index, tags.repository[tag] as number, digest));
     });
     return kept;
@@ -151,8 +150,7 @@ class FreePlan {
     const digest = tags.digest[tag] as number;
     if (tags.flags[tag] !== TAG.good || digest === NO_DIGEST || !present.has(digest)) return false;
     if (this.#decisions.tagProtected[tag] === 1) return false;
-    const subject = subjectOf(this.#index, tag);
-    return subject === undefined || subject === 'nowhere';
+    return typeof subjectOf(this.#index, tag) !== 'number';
   }
 
   #isNamed(entry: number): boolean {

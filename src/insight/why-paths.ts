@@ -52,6 +52,11 @@ export function findPaths(index: StoreIndex, liveness: Liveness, target: number)
   );
 }
 
+const FOLLOWS_NOBODY = {
+  nowhere: 'follows a manifest that is in no repository',
+  itself: 'is named after a manifest that it keeps itself',
+};
+
 class Climber {
   readonly paths: WhyPath[] = [];
   readonly #index: StoreIndex;
@@ -125,7 +130,7 @@ class Climber {
         return;
       }
       const repository = tags.repository[tag] as number;
-      const why = subject === 'nowhere' ? 'follows a manifest that is in no repository' : undefined;
+      const why = subject === undefined ? undefined : FOLLOWS_NOBODY[subject];
       this.#add('tag', this.#tagName(tag), repository, chain, { tag, why });
     });
   }

@@ -1,7 +1,7 @@
 import { digestText, findRevision, isLinked } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
 import type { Digest } from '../registry/digest.js';
-import { parseFallbackTag } from '../registry/reference.js';
+import { isFollower } from '../graph/subjects.js';
 import { plannedTime } from './action.js';
 import type { Action } from './action.js';
 import type { PlanDecisions } from '../policy/decisions.js';
@@ -146,10 +146,10 @@ function isDropped({ index, liveness }: Survey, entry: number): boolean {
 /** Manifests that fallback tags are on, as repository and digest in one number. */
 function followersOf({ index }: Survey): Set<number> {
   const found = new Set<number>();
-  index.tags.name.forEach((name, tag) => {
-    if (parseFallbackTag(name) === undefined) return;
+  index.tags.digest.forEach((digest, tag) => {
+    if (!isFollower(index, tag)) return;
     const repository = index.tags.repository[tag] as number;
-    found.add(repository * index.digests.size + (index.tags.digest[tag] as number));
+    found.add(repository * index.digests.size + digest);
   });
   return found;
 }

@@ -4,7 +4,7 @@ import type { StoreIndex } from '../graph/store-index.js';
 import type { PlanDecisions } from '../policy/decisions.js';
 import { FOLLOWS, relationsOf } from '../policy/store-facts.js';
 import { parseBlobPath } from '../registry/layout.js';
-import { parseFallbackTag } from '../registry/reference.js';
+import { isFollower } from '../graph/subjects.js';
 import { NOTHING, readDetails } from '../scan/scan.js';
 import type { ScanOptions } from '../scan/scan.js';
 import { surveyIndex } from './derive.js';
@@ -127,7 +127,7 @@ function orderSteps(index: StoreIndex, offered: PlanDecisions, options: GoalOpti
   });
   offered.tagDropped.forEach((dropped, item) => {
     if (dropped === 0 || tags.digest[item] === NO_DIGEST) return;
-    if (parseFallbackTag(tags.name[item] as string) !== undefined) return;
+    if (isFollower(index, item)) return;
     found.push({ tag: true, item, timeMs: options.lastUse.tag(item) });
   });
   return found.sort(

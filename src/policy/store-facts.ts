@@ -1,6 +1,6 @@
 import { eachOf, findRevision, isLinked, NO_DIGEST, reverseOf } from '../graph/store-index.js';
 import type { ReverseIndex, StoreIndex } from '../graph/store-index.js';
-import { parseFallbackTag } from '../registry/reference.js';
+import { isFollower } from '../graph/subjects.js';
 import { TAG } from '../scan/facts.js';
 import type { RepositoryFacts, TagFacts, UntaggedFacts } from './facts.js';
 
@@ -81,7 +81,7 @@ function tagFacts(index: StoreIndex, tag: number, evidence: StoreEvidence): TagF
     pushedMs: knownTime(index.tags.time[tag] as number),
     createdMs: evidence.createdMs(digest),
     pulledMs: evidence.pulledMs(tag),
-    fallback: parseFallbackTag(name) !== undefined,
+    fallback: isFollower(index, tag),
   };
 }
 
@@ -123,7 +123,7 @@ export function relationsOf(index: StoreIndex): Relations {
     if (digest === NO_DIGEST) continue;
     const entry = findRevision(index, tags.repository[tag] as number, digest);
     if (entry < 0) continue;
-    if (parseFallbackTag(tags.name[tag] as string) !== undefined) {
+    if (isFollower(index, tag)) {
       follows[entry] = FOLLOWS.fallback;
       continue;
     }

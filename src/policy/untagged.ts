@@ -1,7 +1,7 @@
 import type { Decisions } from '../graph/liveness.js';
 import { findRevision, isLinked, NO_DIGEST } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
-import { parseFallbackTag } from '../registry/reference.js';
+import { isFollower } from '../graph/subjects.js';
 import { TAG } from '../scan/facts.js';
 import { dropNothing } from './decisions.js';
 import type { PlanDecisions } from './decisions.js';
@@ -42,7 +42,7 @@ export function dropUntagged(index: StoreIndex, options: UntaggedOptions): PlanD
     let own = 0;
     const lastTag = tags.start[repository + 1] as number;
     for (let tag = tags.start[repository] as number; tag < lastTag; tag++) {
-      if (parseFallbackTag(tags.name[tag] as string) !== undefined) continue;
+      if (isFollower(index, tag)) continue;
       own++;
       const digest = tags.digest[tag] as number;
       if (digest !== NO_DIGEST) tagged.add(digest);

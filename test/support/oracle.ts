@@ -142,7 +142,9 @@ class Oracle {
   addRoots(state: State): void {
     const { repository } = state;
     const tags = [...repository.tags];
-    const hasTag = tags.some(([name]) => !FALLBACK_TAG.test(name));
+    const hasTag = tags.some(
+      ([name, { current }]) => !FALLBACK_TAG.test(name) || this.isOnSubject(name, current),
+    );
     const everything = !this.options.untagged || !hasTag || state.tainted;
     for (const [digest, mtimeMs] of repository.revisions) {
       const odd = repository.oddRevisions.has(digest);
@@ -152,7 +154,7 @@ class Oracle {
       if (everything || this.young(repository.layers.get(digest) ?? 0)) this.addRoot(state, digest);
     }
     for (const [name, { current, exact, history }] of tags) {
-      if (current !== undefined && (everything || this.fallbackStays(name)))
+      if (current !== undefined && (everything || this.fallbackStays(name, current)))
         this.addRoot(state, current);
       const readable = exact && current !== undefined && this.exists(this.resolve(current));
       if (!readable || state.tainted) for (const digest of history) this.addRoot(state, digest);
@@ -163,16 +165,50 @@ class Oracle {
   }
 
   /** Rule 7. Any other tag stays. */
-  fallbackStays(tag: string): boolean {
+  fallbackStays(tag: string, current: string): boolean {
+    const subjects = this.subjectsOf(tag);
+    const found = subjects.some((digest) => this.revisions.has(digest));
+    if (!found || subjects.some((digest) => this.liveManifests.has(digest))) return true;
+    const kept = this.keptWith(this.resolve(current));
+    return subjects.some((digest) => kept.has(digest));
+  }
+
+  isOnSubject(tag: string, current: string | undefined): boolean {
+    return current !== undefined && this.subjectsOf(tag).includes(this.resolve(current));
+  }
+
+  /** All that would be kept if a manifest was, and a little more. */
+  keptWith(digest: string): Set<string> {
+    const kept = new Set([digest]);
+    for (const at of kept) {
+      for (const edge of this.model.content(at).edges) kept.add(this.resolve(edge.digest));
+      for (const { repository } of this.states) {
+        for (const revision of repository.revisions.keys()) {
+          const { subjects } = this.model.content(this.resolve(revision));
+          if (subjects.some((subject) => this.resolve(subject) === at)) {
+            kept.add(this.resolve(revision));
+          }
+        }
+        for (const [name, { current }] of repository.tags) {
+          if (current !== undefined && this.subjectsOf(name).includes(at)) {
+            kept.add(this.resolve(current));
+          }
+        }
+      }
+    }
+    return kept;
+  }
+
+  /** What a fallback tag may be named after, by their sha256; none for any other tag. */
+  subjectsOf(tag: string): string[] {
     const match = FALLBACK_TAG.exec(tag);
-    if (!match) return true;
+    if (!match) return [];
     const isSubject = (digest: string): boolean => digest.startsWith(`${match[1]}:${match[2]}`);
     const revisions = this.states
       .flatMap(({ repository }) => [...repository.revisions.keys()])
       .filter(isSubject);
     const subjects = match[1] === 'sha256' ? [...revisions, `sha256:${match[2]}`] : revisions;
-    const found = subjects.some((digest) => this.revisions.has(this.resolve(digest)));
-    return !found || subjects.some((digest) => this.liveManifests.has(this.resolve(digest)));
+    return subjects.map((digest) => this.resolve(digest));
   }
 
   /** Rule 6: a live subject keeps its referrers, in whatever repository they are. */

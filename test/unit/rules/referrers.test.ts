@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { parsePolicy } from '../../../src/policy/parse.ts';
+import type { Policy } from '../../../src/policy/model.ts';
 import { MEDIA, digestOf } from '../../support/store.ts';
 import type { StoreBuilder, Written } from '../../support/store.ts';
 import { age, closure, codes, image, layer, newStore, ofKind, plan, sorted } from './bench.ts';
@@ -11,6 +13,12 @@ function referrer(
 ): Written {
   const options = { layers: [layer()], config: layer(), subject };
   return store.image(repository, tag === undefined ? options : { ...options, tag });
+}
+
+async function policyOf(repositories: string, rule: string): Promise<Policy> {
+  const head = 'version: 1\nlimits: { allow-empty-repository: true }\npolicies:\n';
+  const own = `  - { name: p, repositories: ['${repositories}'], rules: [{ name: r, tags: ['**'], ${rule} }] }\n`;
+  return await parsePolicy(`${head}${own}`, 'p.yaml');
 }
 
 describe('rule 6: subject is a weak reverse edge', () => {
@@ -148,6 +156,60 @@ describe('rule 7: fallback tags', () => {
     const planned = await plan(store, { untagged: true });
     expect(sorted(planned.dropped)).toEqual([`a@${dropped.digest}`]);
     expect(ofKind(planned, 'tag')).toHaveLength(1);
+  });
+});
+
+describe('rule 7, where nothing else would hold a tag up', () => {
+  const named = ({ digest }: Written, suffix = ''): string => `sha256-${digest.slice(7)}${suffix}`;
+
+  it.each(['', '.sig'])(
+    'a tag on the manifest that it is named after%s is one like any other',
+    async (suffix) => {
+      const store = newStore();
+      const own = image(store, 'mirror');
+      store.tag('mirror', named(own, suffix), own.digest);
+      const untagged = image(store, 'mirror');
+      image(store, 'other', 'v1');
+      age(store);
+      const planned = await plan(store, { untagged: true });
+      expect(sorted(planned.planned)).toEqual(sorted(closure(untagged)));
+      for (const rule of ['keep: { last: 1 }', 'drop: { older-than: 900d }']) {
+        const { planned: goes } = await plan(store, { policy: await policyOf('other', rule) });
+        expect(closure(own).filter((digest) => goes.has(digest))).toEqual([]);
+      }
+      const { planned: goes } = await plan(store, {
+        policy: await policyOf('mirror', 'drop: { older-than: 1d }'),
+      });
+      expect(closure(own).filter((digest) => !goes.has(digest))).toEqual([]);
+    },
+  );
+
+  it('two tags that are named after each other stay, and so does an index by the name of its child', async () => {
+    const store = newStore();
+    const [one, two] = [image(store, 'a'), image(store, 'a')];
+    store.tag('a', named(one), two.digest);
+    store.tag('a', named(two), one.digest);
+    const child = image(store, 'b');
+    const index = store.index('b', [child], { tag: named(child) });
+    const signature = image(store, 'c');
+    const subject = referrer(store, 'c', signature);
+    store.tag('c', named(subject, '.sig'), signature.digest);
+    for (const name of ['a', 'b', 'c']) image(store, name, 'v1');
+    const untagged = image(store, 'a');
+    age(store);
+    for (const options of [
+      { untagged: true },
+      { policy: await policyOf('**', 'keep: { last: 5 }') },
+      { policy: await policyOf('zz', 'drop: { older-than: 1d }') },
+    ]) {
+      const planned = await plan(store, options);
+      const held = [one, two, child, index, signature, subject].flatMap((made) => closure(made));
+      expect(held.filter((digest) => planned.planned.has(digest))).toEqual([]);
+      expect(ofKind(planned, 'tag')).toEqual([]);
+      if ('untagged' in options) {
+        expect(sorted(planned.planned)).toEqual(sorted(closure(untagged)));
+      }
+    }
   });
 });
 
