@@ -45,7 +45,7 @@ export class IndexBuilder implements ScanSink {
     for (const upload of facts.uploads) {
       this.#uploads.push({ ...upload, repository: first + upload.repository });
     }
-    this.#temporaries.push(...facts.temporaries);
+    for (const path of facts.temporaries) this.#temporaries.push(path);
   }
 
   blobs(facts: BlobFacts): void {
@@ -57,7 +57,7 @@ export class IndexBuilder implements ScanSink {
   }
 
   emptyDirectories(paths: readonly BytePath[]): void {
-    this.#empty.push(...paths);
+    for (const path of paths) this.#empty.push(path);
   }
 
   /** Tags whose current link names no blob that is there: their histories stand in for it. */

@@ -5,7 +5,14 @@ import type { Amount } from '../insight/amounts.js';
 import type { BookRow } from '../insight/book-rows.js';
 import type { Books } from '../insight/books.js';
 import { escapeName, escapeText } from './escape.js';
-import { formatBytes, formatCount, formatPercent, plural, shortenHex } from './format.js';
+import {
+  formatBytes,
+  formatCount,
+  formatPercent,
+  largestOf,
+  plural,
+  shortenHex,
+} from './format.js';
 import type { Style } from './style.js';
 import { layOutTable } from './table.js';
 import type { Column } from './table.js';
@@ -228,7 +235,7 @@ function months({ months: rows }: Books, { top, width }: AnalyzeContext, style: 
   const newest = [...rows]
     .reverse()
     .slice(0, Number.isFinite(top) ? Math.max(top, 12) : rows.length);
-  const most = Math.max(...newest.map(({ tags }) => tags));
+  const most = largestOf(0, newest, ({ tags }) => tags);
   const lines = section(
     [
       { title: 'Month', align: 'left' },

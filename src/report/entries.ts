@@ -1,3 +1,4 @@
+import { largestOf } from './format.js';
 import { shortenMiddle, wrap } from './table.js';
 
 /** Something to tell about: what it is, what of it, and what to do about it. Safe to print. */
@@ -21,8 +22,8 @@ const WIDEST = 100;
 export function layOutEntries(entries: readonly Entry[], columns: number): string[] {
   const width = Math.min(columns, WIDEST);
   const most = width < TWO_COLUMNS ? 0 : Math.floor(width * 0.35);
-  const fitting = entries.map(({ label }) => label.length).filter((length) => length <= most);
-  const room = Math.max(0, ...fitting);
+  const fitting = entries.filter(({ label }) => label.length <= most);
+  const room = largestOf(0, fitting, ({ label }) => label.length);
   const indent = room === 0 ? `${INDENT}${GAP}` : `${INDENT}${' '.repeat(room)}${GAP}`;
   return entries.flatMap((entry) => {
     const texts = wrap(entry.text, width - indent.length).map((line) => `${indent}${line}`);

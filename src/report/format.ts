@@ -101,3 +101,12 @@ export function shellWord(text: string): string {
   const shown = escapeText(text);
   return /^[\w@%+=:,./-]+$/.test(shown) ? shown : `'${shown.replaceAll("'", String.raw`'\''`)}'`;
 }
+
+/** The largest measure of any number of items: a call takes some 120,000 arguments. */
+export function largestOf<T>(
+  least: number,
+  items: readonly T[],
+  measure: (item: T) => number,
+): number {
+  return items.reduce((most, item) => Math.max(most, measure(item)), least);
+}

@@ -35,7 +35,7 @@ export function keptLines(summary: PlanSummary, context: PlanContext, style: Sty
     });
   }
   const shown = context.all ? tainted : tainted.slice(0, SHOWN);
-  entries.push(...shown.map(taintedEntry));
+  for (const row of shown) entries.push(taintedEntry(row));
   if (entries.length === 0) return [];
   const hidden = tainted.length - shown.length;
   return [

@@ -1,3 +1,5 @@
+import { largestOf } from './format.js';
+
 export interface Column {
   readonly title: string;
   readonly align: 'left' | 'right';
@@ -14,7 +16,7 @@ export function layOutTable(
   width: number,
 ): string[] {
   const widths = columns.map(({ title }, i) =>
-    Math.max(title.length, ...rows.map((row) => row[i]?.length ?? 0)),
+    largestOf(title.length, rows, (row) => row[i]?.length ?? 0),
   );
   const flexible = columns.findIndex((column) => column.flexible === true);
   const total = widths.reduce((sum, w) => sum + w, 0) + GAP.length * columns.length;

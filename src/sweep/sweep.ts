@@ -114,7 +114,7 @@ class Run {
     // A signal asks for the end; the next run of the same plan verifies.
     if (scan.runner.isStopped()) return this.#result('stopped', freeBefore, undefined);
     const after = await surveyStore(scan, keepEverything);
-    const verification = verify(before, after, plan.actions);
+    const verification = verify(before, after, plan.actions, whole);
     return this.#result(whole ? 'complete' : 'stopped', freeBefore, verification);
   }
 
@@ -197,7 +197,7 @@ class Run {
     if (done && FREES.has(action.kind)) {
       this.#freedBytes += 'bytes' in action ? action.bytes : 0;
     }
-    this.#left.push(...left);
+    for (const path of left) this.#left.push(path);
     this.#options.onAction(action, left.length > 0 ? 'left' : done ? 'done' : 'already');
   }
 

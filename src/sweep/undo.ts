@@ -50,7 +50,9 @@ export function writeUndo(
   const buffer = new Uint8Array(MANIFEST_LIMIT);
   const textOf = (digest: Digest): string | undefined => manifestText(fs, root, digest, buffer);
   for (const { actions } of phasesOf(plan.actions, linksOnly)) {
-    for (const action of actions) links.push(...noteLinks(action, hand, textOf, resolving));
+    for (const action of actions) {
+      for (const noted of noteLinks(action, hand, textOf, resolving)) links.push(noted);
+    }
   }
   links.sort((a, b) => orderOf(a) - orderOf(b));
   const header: PlanHeader = {
@@ -108,7 +110,7 @@ function noteMended(action: LinkAction, hand: Hand): Noted[] {
   const directory = hand.directory(linkDirectory(action));
   const stat = directory?.stat(LINK);
   const bytes = directory?.read(LINK, LINK_BUFFER);
-  const { replaces: _replaces, exact: put, removes: _removes, ...place } = action;
+  const { replaces: _replaces, exact: put, removes: _removes, whole: _whole, ...place } = action;
   const made = put ?? Buffer.from(action.content, 'latin1').toString('base64');
   if (stat === undefined || bytes === undefined) {
     return action.removes === true ? [] : [{ ...place, replaces: made, removes: true }];

@@ -51,9 +51,18 @@ function removedDigest(action: Action): Digest | undefined {
   return match === null ? undefined : digestOf(match[1] ?? '', match[2] ?? '');
 }
 
-/** Holds what a store offers after a sweep against what it did before, but for what the plan drops. */
-export function verify(before: Offer, after: Survey, actions: readonly Action[]): Verification {
-  const promised = new Set([...keptOf(before, actions), ...putBack(after.index, actions)]);
+/**
+ * Holds what a store offers after a sweep against what it did before, but for what the plan drops.
+ * @param ended whether every action was reached, so that what was to be put back is.
+ */
+export function verify(
+  before: Offer,
+  after: Survey,
+  actions: readonly Action[],
+  ended: boolean,
+): Verification {
+  const back = ended ? putBack(after.index, actions) : [];
+  const promised = new Set([...keptOf(before, actions), ...back]);
   // What could not be read before either, a repair does not make readable.
   const unseen = after.blind.find((why) => !before.blind.includes(why));
   if (unseen !== undefined) return { checked: promised.size, lost: [], unseen };

@@ -279,6 +279,11 @@ describe('a sweep', () => {
     const flags = ['--links-only', '--undo', undo];
     expect((await sweep(file, [...flags, '--max-duration', '0'])).code).toBe(4);
     await mustSweep(file, flags);
+    // An undo that is stopped owes nothing yet, and may itself be undone.
+    const again = join(folder, `again-${count}`);
+    expect((await sweep(undo, ['--max-duration', '0'])).code).toBe(4);
+    await mustSweep(undo, ['--undo', again]);
+    await mustSweep(again);
     await mustSweep(undo);
     const links = [...treeOf(root, false)].filter(([path]) => path.endsWith('/link'));
     expect(links).toEqual([...before].filter(([path]) => path.endsWith('/link')));

@@ -126,3 +126,14 @@ describe('layOutEntries', () => {
     );
   });
 });
+
+test('any number of rows and entries is laid out', () => {
+  const many = Array.from({ length: 300_000 }, () => ['x']);
+  expect(layOutTable([{ title: 'Name', align: 'left' }], many, 80)).toHaveLength(300_001);
+  expect(
+    layOutEntries(
+      many.map(() => ({ label: 'x', text: 'y' })),
+      80,
+    ),
+  ).toHaveLength(300_000);
+});

@@ -20,7 +20,7 @@ async function verifyAround(
 ): Promise<Verification> {
   const before = offerOf((await look(store)).index, actions);
   happen();
-  return verify(before, await look(store), actions);
+  return verify(before, await look(store), actions, true);
 }
 
 function remove(store: StoreBuilder, path: string): void {
@@ -108,7 +108,7 @@ describe('the verification', () => {
     image(store, 'a', 'kept');
     const before = offerOf((await look(store)).index, []);
     const after = { ...(await look(newStore())), blind: ['repositories/a: EIO'] };
-    expect(verify(before, after, [])).toEqual({
+    expect(verify(before, after, [], true)).toEqual({
       checked: 2,
       lost: [],
       unseen: 'repositories/a: EIO',
