@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import { AppError } from '../fs/errors.js';
 import { makeOutFs, writeLines } from '../fs/out-fs.js';
 import type { BytePath } from '../fs/read-fs.js';
@@ -31,7 +30,7 @@ export function checkOutputs(
   const flagOf = new Map<string, string>();
   for (const [flag, file] of Object.entries(outputs)) {
     if (file === undefined) continue;
-    const place = file === '-' ? file : resolve(file);
+    const place = file === '-' ? file : makeOutFs(root, INSTEAD).assertNew(file);
     const other = flagOf.get(place);
     if (other !== undefined) {
       const where = file === '-' ? 'to standard output' : file;
@@ -40,6 +39,5 @@ export function checkOutputs(
       ]);
     }
     flagOf.set(place, flag);
-    if (file !== '-') makeOutFs(root, INSTEAD).assertNew(file);
   }
 }

@@ -9,7 +9,7 @@ import {
   unlinkSync,
   writeSync,
 } from 'node:fs';
-import { dirname, resolve } from 'node:path';
+import { basename, dirname, resolve } from 'node:path';
 import { toBytePath, toNative } from './bytes.js';
 import { AppError, errnoOf, messageOf } from './errors.js';
 import type { BytePath } from './read-fs.js';
@@ -26,8 +26,8 @@ export interface OutFile {
 /** Writes reports, plans and state: new files, readable by their owner alone, outside the root. */
 export interface OutFs {
   create(path: string): OutFile;
-  /** Throws what `create` would, and creates nothing. */
-  assertNew(path: string): void;
+  /** Throws what `create` would, and creates nothing. Returns the place, whatever leads to it. */
+  assertNew(path: string): BytePath;
   /** Makes a folder, unless it is there; its parent has to be. */
   makeFolder(path: string): void;
 }
@@ -50,9 +50,12 @@ const CHUNK = 256 * 1024;
  * @param instead what to do for a file that is.
  */
 export function makeOutFs(root: BytePath, instead = 'choose a place outside it'): OutFs {
-  const refuseInside = (path: string, absolute: string): void => {
+  const refuseInside = (path: string, absolute: string): BytePath => {
+    if (path === '') {
+      throw new AppError('usage', "a file's name is empty: was a variable not set?", [instead]);
+    }
     const parent = realpathSync(toNative(toBytePath(dirname(absolute))), { encoding: 'latin1' });
-    if (parent !== root && !parent.startsWith(`${root}/`)) return;
+    if (parent !== root && !parent.startsWith(`${root}/`)) return parent;
     const what = `${path} is inside the registry; nothing is ever created there`;
     throw new AppError('usage', what, [instead]);
   };
@@ -63,9 +66,11 @@ export function makeOutFs(root: BytePath, instead = 'choose a place outside it')
     assertNew(path) {
       const absolute = resolve(path);
       try {
-        refuseInside(path, absolute);
+        const parent = refuseInside(path, absolute);
         // A symbolic link is in the way too, wherever it leads.
-        if (lstatSync(absolute, { throwIfNoEntry: false }) === undefined) return;
+        if (lstatSync(absolute, { throwIfNoEntry: false }) === undefined) {
+          return `${parent}/${toBytePath(basename(absolute))}`;
+        }
       } catch (error) {
         throw cannotCreate(path, error);
       }

@@ -85,14 +85,15 @@ interface PlannedTime {
 /** Removes a link, and is given up when that was written meanwhile. */
 export type LinkRemoval = Extract<Action, { kind: 'tag' | 'revision' | 'layer-link' }>;
 
-/** A link's time as a plan holds it; 0 where it cannot be told. */
+/** A link's time as a plan holds it; 0 where it cannot be told, or JSON cannot say it exactly. */
 export function plannedTime(mtimeMs: number): number {
-  return Number.isFinite(mtimeMs) ? Math.floor(mtimeMs) : 0;
+  const whole = Math.floor(mtimeMs);
+  return Number.isSafeInteger(whole) ? whole : 0;
 }
 
 /** Whether a link was written since it was planned. An undo puts its time back, to a millisecond. */
 export function isRewritten(mtimeMs: number, { mtimeMs: planned }: PlannedTime): boolean {
-  return Math.abs(mtimeMs - planned) > 1;
+  return Math.abs(plannedTime(mtimeMs) - planned) > 1;
 }
 
 /** What a link is of, as a message names it. */

@@ -1,6 +1,5 @@
 import { RE2JS, RE2JSException } from 're2js';
 import { AppError } from '../fs/errors.js';
-import { parseRepositoryName } from '../registry/reference.js';
 
 /** What a pattern is held against: names of tags have no `/`, those of repositories may. */
 export type NameKind = 'tag' | 'repository';
@@ -168,9 +167,6 @@ function impossible(glob: string, kind: NameKind): string | undefined {
   }
   if (kind === 'tag') return impossibleTag(glob);
   if (/^\/|\/$|\/\//.test(glob)) return 'a name has no empty component';
-  if (/[A-Z]/.test(glob)) return "a repository's name has no upper-case letter";
-  const odd = glob.split('/').find((part) => !/[*?]/.test(part) && !parseRepositoryName(part));
-  if (odd !== undefined) return `\`${odd}\` is no part of a repository's name`;
   return glob.replaceAll('*', '').length > 255 ? 'a name has at most 255 characters' : undefined;
 }
 

@@ -9,6 +9,7 @@ import {
   formatBytes,
   formatCount,
   formatDuration,
+  largestOf,
   plural,
   shellWord,
   shortenHex,
@@ -44,20 +45,19 @@ export function renderWhy(why: Why, context: WhyContext, style: Style): string[]
   const remains = why.remains.flatMap((text) =>
     told('  - ', shortenHex(escapeName(text)), context),
   );
-  const grace = why.graced
-    ? told(
-        '',
-        `Too young to go: less than ${formatDuration(context.graceMs)} old and no manifest yet, so it may be part of a push (--grace 0).`,
-        context,
-      )
-    : told(
-        '',
-        why.present
-          ? `It is garbage: ${['regsweep plan', ...context.flags.map(shellWord)].join(' ')} lists it.`
-          : 'It has no data here.',
-        context,
-      );
-  return [...lines, ...remains, ...grace];
+  return [...lines, ...remains, ...fateOf(why, context)];
+}
+
+/** Of what nothing holds: whether it goes, and by which plan, to be pasted as it stands. */
+function fateOf(why: Why, context: WhyContext): string[] {
+  if (why.graced) {
+    const age = formatDuration(context.graceMs);
+    const text = `Too young to go: less than ${age} old and no manifest yet, so it may be part of a push (--grace 0).`;
+    return told('', text, context);
+  }
+  if (!why.present) return ['It has no data here.'];
+  const command = ['regsweep plan', ...[context.root, ...context.flags].map(shellWord)].join(' ');
+  return ['It is garbage, and listed by', `  ${command}`];
 }
 
 function heading(why: Why, { index, width }: WhyContext, style: Style): string[] {
@@ -90,7 +90,7 @@ function tree({ paths, truncated }: Why, context: WhyContext, style: Style): str
   const names = shown.map(({ holder }) =>
     shortenMiddle(shortDigest(escapeName(holder.name)), WIDEST_NAME),
   );
-  const room = Math.max(0, ...names.map((name) => name.length));
+  const room = largestOf(0, names, ({ length }) => length);
   const seen = new Map<string, number>();
   const hidden = paths.length - shown.length;
   const lines = shown.flatMap((path, i) => {

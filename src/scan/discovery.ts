@@ -65,7 +65,7 @@ function look(seen: Seen, below: BytePath, path: BytePath, entry: DirectoryEntry
     seen.children.push(child);
   } else if (kind === 'symlink') {
     followLink(seen, child, path, name);
-  } else {
+  } else if (!isReserved(below)) {
     reader.note('stray', 'notice', `${path}/${name}`, 'not a directory; left alone');
   }
 }

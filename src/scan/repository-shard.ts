@@ -57,7 +57,8 @@ function readRepository(
   }
   const listed = found.marks.includes(LAYERS) && readLayers(into, current);
   if (found.marks.includes(UPLOADS)) {
-    into.uploads.push(...readUploads(into.reader, `${directory}/${UPLOADS}`, number));
+    const uploads = readUploads(into.reader, `${directory}/${UPLOADS}`, number);
+    for (const upload of uploads) into.uploads.push(upload);
   }
   return listed;
 }
@@ -118,6 +119,8 @@ function readLayers(into: Collected, current: Current): boolean {
   return forEachDigest(into, current, `${current.directory}/${LAYERS}`, 'layer', () => undefined);
 }
 
+const UNKNOWN_LINKS = 'it has links by an algorithm that is not known';
+
 /** Calls `each` for every sha256 directory; others become aliases, and strays findings. */
 function forEachDigest(
   into: Collected,
@@ -141,6 +144,7 @@ function forEachDigest(
       whole = false;
       continue;
     }
+    if (!isAlgorithm(algorithm) && listing.names.length > 0) current.freeze(UNKNOWN_LINKS);
     const isHex = (hex: string): boolean => digestOf(algorithm, hex) !== undefined;
     const others = standInsAmong(reader, current, below, listing.others, isHex);
     for (const hex of others.length === 0 ? listing.names : [...listing.names, ...others]) {

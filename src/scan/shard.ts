@@ -55,8 +55,13 @@ export class ShardReader {
   noteLink(path: BytePath): void {
     try {
       this.fs.resolve(`${this.base}/${path}`);
-    } catch {
-      this.note('symlink', 'notice', path, 'leads nowhere; left alone');
+    } catch (error) {
+      const code = errnoOf(error);
+      if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ELOOP') {
+        this.note('symlink', 'notice', path, 'leads nowhere; left alone');
+      } else {
+        this.unreadable(path, error);
+      }
       return;
     }
     if (this.isWrittenOff(path)) {

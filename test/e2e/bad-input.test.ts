@@ -662,12 +662,15 @@ describe('several outputs', () => {
     [['plan', '-o', '-', '--csv', '-'], /-o and --csv would both write to standard output/],
     [['plan', '--csv', '-', '--html', '-'], /--csv and --html would both write to standard output/],
     [['plan', '-o', 'same', '--html', './same'], /-o and --html would both write \.\/same/],
+    [['plan', '-o', 'same', '--csv', 'here/same'], /-o and --csv would both write here\/same/],
+    [['plan', '-o', ''], /a file's name is empty: was a variable not set\?/],
     [['plan', '-o', 'fresh', '--html', 'taken'], /taken exists; no file is overwritten/],
     [['check', '-o', 'fresh', '--csv', 'taken'], /taken exists; no file is overwritten/],
     [['analyze', '--csv', 'fresh', '--html', 'taken'], /taken exists; no file is overwritten/],
   ])('%j: exit 2, and none is written', async ([command = '', ...flags], message) => {
     const { root } = makeShop(`outputs-${randomUUID()}`);
     writeFileSync(join(folder, 'taken'), 'mine');
+    if (!existsSync(join(folder, 'here'))) symlinkSync('.', join(folder, 'here'));
     expectError(await run([command, root, ...flags]), 2, message);
   });
 

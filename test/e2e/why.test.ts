@@ -113,9 +113,9 @@ describe('why', () => {
   test('names the flags of the plan that lists it', async () => {
     const tell = async (...args: string[]): Promise<string> =>
       mustSucceed(await regsweep(['why', root, ...args])).stdout;
-    expect(await tell(made.orphan)).toMatch(/garbage: regsweep plan lists it\.\n$/);
+    expect(await tell(made.orphan)).toMatch(/garbage, and listed by\n {2}regsweep plan \S+\n$/);
     const young = await tell(made.young, '-m', '--grace', '0');
-    expect(young).toMatch(/garbage: regsweep plan -m --grace 0 lists it\.\n$/);
+    expect(young).toMatch(/garbage, and listed by\n {2}regsweep plan \S+ -m --grace 0\n$/);
   });
 
   test('quotes ROOT in the command that frees it', async () => {

@@ -57,6 +57,14 @@ const addCosign: AddFeature = (books) => {
   books.record(subject.repository, [stray], 'kept');
 };
 
+/** What a mirror has by its digest alone gets a tag that says so. */
+const addOwnName: AddFeature = (books, repository) => {
+  const image = books.image(repository);
+  const suffix = books.prng.chance(0.3) ? '.sig' : '';
+  books.builder.tag(repository, `${image.digest.replace(':', '-')}${suffix}`, image.digest);
+  books.record(repository, [image], 'kept');
+};
+
 const addReferrersTag: AddFeature = (books) => {
   const subject = pickSubject(books);
   const { repository, written, fate } = subject;
@@ -222,6 +230,7 @@ const addTemp: AddFeature = (books, repository) => {
 const ADD: Readonly<Record<Feature, AddFeature>> = {
   referrers: addReferrers,
   cosign: addCosign,
+  'own-name': addOwnName,
   'referrers-tag': addReferrersTag,
   deleted: addDeleted,
   interrupted: addInterrupted,

@@ -8,6 +8,7 @@ import type { FsLike, Written } from './store.ts';
 export const FEATURES = [
   'referrers',
   'cosign',
+  'own-name',
   'referrers-tag',
   'deleted',
   'interrupted',

@@ -230,6 +230,12 @@ function readRepository(
     structure.push(`${manifests}/revisions/${algorithm}`, `${path}/_layers/${algorithm}`);
   }
   if (structure.some((directory) => disk.isObstacle(directory))) repository.hidden = true;
+  for (const links of [`${manifests}/revisions`, `${path}/_layers`]) {
+    const unknown = disk.list(links).filter((child) => !/^sha(?:256|384|512)$/.test(child));
+    const holds = (child: string): boolean =>
+      disk.list(`${links}/${child}`).some((hex) => disk.isDirectory(`${links}/${child}/${hex}`));
+    if (unknown.some(holds)) repository.protected = true;
+  }
   readRevisions(disk, `${manifests}/revisions`, repository, aliases);
   readLayers(disk, `${path}/_layers`, repository, aliases);
   readTags(disk, `${manifests}/tags`, repository);

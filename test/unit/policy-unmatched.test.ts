@@ -24,13 +24,20 @@ describe('what takes nothing of the store is noted', () => {
     ],
     [
       { protect: ['shop/api:v2'] },
-      ['--protect shop/api:v2: no tag matches, so it protects nothing'],
+      ['--protect shop/api:v2: no tag that can be read matches, so it protects nothing'],
     ],
-    [{ protect: ['shop'] }, ['--protect shop: no tag matches, so it protects nothing']],
+    [
+      { protect: ['shop'] },
+      ['--protect shop: no tag that can be read matches, so it protects nothing'],
+    ],
     [{ protect: ['shop/web', 'v1', 'shop/*:pr-*', 're:v\\d'] }, []],
     [{ repository: ['shop/wbe', 'shop/api'] }, ['--repository shop/wbe: no repository matches']],
-    [{ repository: ['shop/web'], tag: ['pr-*', 'v*'] }, ['--tag pr-*: no tag matches']],
+    [
+      { repository: ['shop/web'], tag: ['pr-*', 'v*'] },
+      ['--tag pr-*: no tag that can be read matches'],
+    ],
     [{ tag: ['*'] }, []],
+    [{ tag: ['re:caf\u00e9'] }, ['--tag re:caf\u00c3\u00a9: no tag that can be read matches']],
   ])('%j', (flags, expected) => {
     expect(notesOf({ olderThan: '90d', ...flags })).toEqual(expected);
   });

@@ -46,6 +46,7 @@ describe('discovery', () => {
       store.mkdir(`repositories/${path}`);
     }
     store.writeFile('repositories/.DS_Store', 'x');
+    store.writeFile('repositories/_trash/y/file', 'x');
     const { fs, context } = reading(store);
     const reader = new ShardReader(fs, context);
     const { repositories, empty } = discover(reader);
@@ -81,6 +82,23 @@ describe('discovery', () => {
     const { fs, context } = reading(store);
     const { repositories } = discover(new ShardReader(fs, context));
     expect(repositories).toMatchObject([{ path: name, frozen: expect.any(String) as string }]);
+  });
+});
+
+describe('a symlink where a blob is to be', () => {
+  it.each([
+    ['ENOENT', 'notice'],
+    ['ELOOP', 'notice'],
+    ['EACCES', 'blind'],
+    ['EIO', 'blind'],
+  ])('that cannot be followed for %s: %s', (code, severity) => {
+    const { fs, context } = reading(newStore());
+    const resolve = (): never => {
+      throw Object.assign(new Error(code), { code });
+    };
+    const reader = new ShardReader({ ...fs, resolve }, context);
+    reader.noteLink('blobs/sha256/aa');
+    expect(reader.findings).toMatchObject([{ severity, path: 'blobs/sha256/aa' }]);
   });
 });
 

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import { AppError } from '../../src/fs/errors.ts';
+import { isRewritten, plannedTime } from '../../src/plan/action.ts';
 import type { Action, ActionKind } from '../../src/plan/action.ts';
 import { planLines } from '../../src/plan/plan-file.ts';
 import { parsePlan } from '../../src/plan/read-plan.ts';
@@ -398,4 +399,13 @@ describe('an action', () => {
     const line = { ...ONE_OF_EACH[6], path: '/etc/passwd' };
     expect(parsePlan(seal([header, line]), 'x').actions).toEqual([ONE_OF_EACH[6]]);
   });
+});
+
+test('a time that no plan can say exactly is none, when planned as when looked at again', () => {
+  for (const timeMs of [1e17, -1e17, Infinity, NaN]) {
+    expect(plannedTime(timeMs)).toBe(0);
+    expect(isRewritten(timeMs, { mtimeMs: plannedTime(timeMs) })).toBe(false);
+    expect(isRewritten(1_700_000_000_000, { mtimeMs: plannedTime(timeMs) })).toBe(true);
+  }
+  expect(plannedTime(-0.5)).toBe(-1);
 });
