@@ -39,8 +39,12 @@ export function taggedRevisions(index: StoreIndex): boolean[] {
   return tagged;
 }
 
+/** A tag that belongs to another manifest; one on the manifest that it is named after does not. */
 export function isFallback(index: StoreIndex, tag: number): boolean {
-  return parseFallbackTag(index.tags.name[tag] as string) !== undefined;
+  const fallback = parseFallbackTag(index.tags.name[tag] as string);
+  const digest = index.tags.digest[tag] as number;
+  if (fallback === undefined || digest === NO_DIGEST) return fallback !== undefined;
+  return index.digests.text(digest) !== `${fallback.algorithm}:${fallback.hex}`;
 }
 
 export function isLinked(index: StoreIndex, entry: number): boolean {
