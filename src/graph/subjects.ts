@@ -1,4 +1,5 @@
 import { digestOf } from '../registry/digest.js';
+import { KIND } from '../registry/media-type.js';
 import { parseFallbackTag } from '../registry/reference.js';
 import type { FallbackTag } from '../registry/reference.js';
 import { READ } from '../scan/facts.js';
@@ -42,8 +43,9 @@ export function subjectOf(index: StoreIndex, tag: number): Subject | undefined {
 }
 
 /**
- * Whether a tag belongs to another manifest, by its name. One that is named after the manifest that
- * it is on, as mirrors name what has a digest alone, is a tag like any other.
+ * Whether a tag belongs to another manifest, by its name. One that is on the very manifest that it
+ * is named after, or that has the name of a list of referrers and is on no index, is a tag like any
+ * other: mirrors name what has a digest alone so (oc-mirror v2), maybe one platform's image of it.
  */
 export function isFollower(index: StoreIndex, tag: number): boolean {
   return subjectOf(index, tag) !== undefined;
@@ -58,7 +60,7 @@ function findSubjects(index: StoreIndex): Map<number, Subject> {
     if (fallback === undefined) continue;
     const subject = findSubject(index, fallback);
     const target = digest[tag] as number;
-    if (subject === target) continue;
+    if (subject === target || (fallback.isList && isNoList(index, target))) continue;
     found.set(tag, subject);
     if (subject !== 'nowhere' && target !== NO_DIGEST) append(followers, subject, target);
   }
@@ -70,6 +72,11 @@ function findSubjects(index: StoreIndex): Map<number, Subject> {
     if (reaches(target, subject as number)) found.set(tag, 'itself');
   }
   return found;
+}
+
+/** Whether a tag is on something else than the index that a list of referrers is. */
+function isNoList({ status, kind }: StoreIndex, target: number): boolean {
+  return target !== NO_DIGEST && status[target] === READ.good && kind[target] !== KIND.index;
 }
 
 function findSubject(index: StoreIndex, { algorithm, hex }: FallbackTag): number | 'nowhere' {

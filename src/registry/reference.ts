@@ -23,11 +23,13 @@ export interface FallbackTag {
   readonly algorithm: string;
   /** The subject's hex, whole for sha256, cut to 64 digits for longer ones. */
   readonly hex: string;
+  /** By its name a list of referrers, which is an index; otherwise one of cosign's. */
+  readonly isList: boolean;
 }
 
 // OCI distribution-spec "Referrers Tag Schema" (algorithm and hex cut to 32 and 64 characters)
 // and cosign's signature, attestation and SBOM tags (cosign pkg/oci/remote).
-const FALLBACK = /^(sha256|sha384|sha512)-([0-9a-f]{64})(?:\.(?:sig|att|sbom))?$/;
+const FALLBACK = /^(sha256|sha384|sha512)-([0-9a-f]{64})(\.(?:sig|att|sbom))?$/;
 
 const SHORTEST_FALLBACK = 'sha256-'.length + 64;
 
@@ -36,5 +38,5 @@ export function parseFallbackTag(tag: string): FallbackTag | undefined {
   if (tag.length < SHORTEST_FALLBACK) return undefined;
   const match = FALLBACK.exec(tag);
   if (match?.[1] === undefined || match[2] === undefined) return undefined;
-  return { algorithm: match[1], hex: match[2] };
+  return { algorithm: match[1], hex: match[2], isList: match[3] === undefined };
 }

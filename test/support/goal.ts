@@ -3,8 +3,9 @@ import { computeLiveness, keepEverything } from '../../src/graph/liveness.ts';
 import type { Decisions } from '../../src/graph/liveness.ts';
 import { findRevision, NO_DIGEST } from '../../src/graph/store-index.ts';
 import type { StoreIndex } from '../../src/graph/store-index.ts';
+import { KIND } from '../../src/registry/media-type.ts';
 import { parseFallbackTag } from '../../src/registry/reference.ts';
-import { REVISION } from '../../src/scan/facts.ts';
+import { READ, REVISION } from '../../src/scan/facts.ts';
 import { damageStore } from './damage.ts';
 import { inMemory } from './arbitraries.ts';
 import type { StoreShape } from './generate.ts';
@@ -39,11 +40,13 @@ export function taggedRevisions(index: StoreIndex): boolean[] {
   return tagged;
 }
 
-/** A tag that belongs to another manifest; one on the manifest that it is named after does not. */
+/** A tag that belongs to another manifest: not the one that it is on, nor by a list that is none. */
 export function isFallback(index: StoreIndex, tag: number): boolean {
   const fallback = parseFallbackTag(index.tags.name[tag] as string);
   const digest = index.tags.digest[tag] as number;
   if (fallback === undefined || digest === NO_DIGEST) return fallback !== undefined;
+  const isList = index.status[digest] !== READ.good || index.kind[digest] === KIND.index;
+  if (fallback.isList && !isList) return false;
   return index.digests.text(digest) !== `${fallback.algorithm}:${fallback.hex}`;
 }
 

@@ -8,6 +8,8 @@ export interface Content {
   readonly edges: readonly Edge[];
   readonly subjects: readonly string[];
   readonly looksLikeManifest: boolean;
+  /** An index by its media type or, without one, by its keys. */
+  readonly isIndex: boolean;
 }
 
 export interface Edge {
@@ -111,8 +113,11 @@ export const MISSING: Content = {
   edges: [],
   subjects: [],
   looksLikeManifest: false,
+  isIndex: false,
 };
 export const DAMAGED: Content = { ...MISSING, state: 'damaged' };
+
+const INDEX_TYPE = /\.image\.index\.|\.manifest\.list\./;
 
 /** What a blob says as a manifest; `damaged` if its bytes are not those of the digest, or no JSON object. */
 export function parseContent(digest: string, bytes: Buffer): Content {
@@ -127,5 +132,6 @@ export function parseContent(digest: string, bytes: Buffer): Content {
     edges: known ? edges : [...edges, ...digestsAnywhere(text)],
     subjects,
     looksLikeManifest: typed || keys.has('SCHEMAVERSION'),
+    isIndex: types.length > 0 ? INDEX_TYPE.test(types.at(-1) ?? '') : keys.has('MANIFESTS'),
   };
 }

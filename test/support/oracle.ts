@@ -143,7 +143,7 @@ class Oracle {
     const { repository } = state;
     const tags = [...repository.tags];
     const hasTag = tags.some(
-      ([name, { current }]) => !FALLBACK_TAG.test(name) || this.isOnSubject(name, current),
+      ([name, { current }]) => !FALLBACK_TAG.test(name) || this.isItsOwn(name, current),
     );
     const everything = !this.options.untagged || !hasTag || state.tainted;
     for (const [digest, mtimeMs] of repository.revisions) {
@@ -166,6 +166,7 @@ class Oracle {
 
   /** Rule 7. Any other tag stays. */
   fallbackStays(tag: string, current: string): boolean {
+    if (this.isItsOwn(tag, current)) return true;
     const subjects = this.subjectsOf(tag);
     const found = subjects.some((digest) => this.revisions.has(digest));
     if (!found || subjects.some((digest) => this.liveManifests.has(digest))) return true;
@@ -173,8 +174,13 @@ class Oracle {
     return subjects.some((digest) => kept.has(digest));
   }
 
-  isOnSubject(tag: string, current: string | undefined): boolean {
-    return current !== undefined && this.subjectsOf(tag).includes(this.resolve(current));
+  /** On the very manifest that it is named after; or named as a list of referrers, and on no index. */
+  isItsOwn(tag: string, current: string | undefined): boolean {
+    if (current === undefined) return false;
+    const target = this.resolve(current);
+    const { state, isIndex } = this.model.content(target);
+    const isNoList = !tag.includes('.') && state === 'manifest' && !isIndex;
+    return isNoList || this.subjectsOf(tag).includes(target);
   }
 
   /** All that would be kept if a manifest was, and a little more. */

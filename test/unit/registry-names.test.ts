@@ -179,8 +179,9 @@ describe('names', () => {
   });
 
   it.each(['', '.sig', '.att', '.sbom'])('sha256-<hex>%s is a fallback tag', (form) => {
-    expect(parseFallbackTag(`sha256-${HEX}${form}`)).toEqual({ algorithm: 'sha256', hex: HEX });
-    expect(parseFallbackTag(`sha512-${HEX}${form}`)).toEqual({ algorithm: 'sha512', hex: HEX });
+    const rest = { hex: HEX, isList: form === '' };
+    expect(parseFallbackTag(`sha256-${HEX}${form}`)).toEqual({ algorithm: 'sha256', ...rest });
+    expect(parseFallbackTag(`sha512-${HEX}${form}`)).toEqual({ algorithm: 'sha512', ...rest });
   });
 
   it.each([

@@ -102,11 +102,13 @@ describe('rule 7: fallback tags', () => {
     const store = newStore();
     const subject = image(store, 'a');
     const tag = `sha256-${subject.digest.slice(7)}${form}`;
-    const signature = image(store, 'a', tag);
+    const listed = form === '' ? [referrer(store, 'a', subject)] : [];
+    const signature = form === '' ? store.index('a', listed, { tag }) : image(store, 'a', tag);
     image(store, 'a', 'latest');
     age(store);
     const planned = await plan(store, { untagged: true });
-    expect(sorted(planned.planned)).toEqual(sorted(closure(subject, signature)));
+    const gone = new Set(closure(subject, signature, ...listed));
+    expect(sorted(planned.planned)).toEqual(sorted(gone));
     expect(ofKind(planned, 'tag')).toMatchObject([{ repository: 'a', tag }]);
     expect((await plan(store)).planned.size).toBe(0);
   });
@@ -184,11 +186,25 @@ describe('rule 7, where nothing else would hold a tag up', () => {
     },
   );
 
+  it('a tag on one image of the index that it is named after outlives the index', async () => {
+    const store = newStore();
+    const children = [image(store, 'src'), image(store, 'src')] as const;
+    const index = store.index('src', [...children]);
+    store.tag('mirror', named(index), children[0].digest);
+    store.writeLink(store.revisionPath('mirror', children[0].digest), children[0].digest);
+    for (const name of ['src', 'mirror']) image(store, name, 'v1');
+    age(store);
+    const planned = await plan(store, { untagged: true });
+    expect(planned.dropped.has(`src@${index.digest}`)).toBe(true);
+    expect(closure(children[0]).filter((digest) => planned.planned.has(digest))).toEqual([]);
+    expect(planned.dropped.has(`mirror@${children[0].digest}`)).toBe(false);
+  });
+
   it('two tags that are named after each other stay, and so does an index by the name of its child', async () => {
     const store = newStore();
     const [one, two] = [image(store, 'a'), image(store, 'a')];
-    store.tag('a', named(one), two.digest);
-    store.tag('a', named(two), one.digest);
+    store.tag('a', named(one, '.sig'), two.digest);
+    store.tag('a', named(two, '.att'), one.digest);
     const child = image(store, 'b');
     const index = store.index('b', [child], { tag: named(child) });
     const signature = image(store, 'c');
