@@ -1,6 +1,7 @@
 import { displayName } from '../fs/bytes.js';
 import { digestText, isLinked, NO_DIGEST, NOT_READ } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
+import { subjectOf } from '../graph/subjects.js';
 import { EDGE } from '../registry/edges.js';
 import { KIND } from '../registry/media-type.js';
 import { parseFallbackTag } from '../registry/reference.js';
@@ -60,13 +61,15 @@ function* tags({ index }: ExportInput): Rows {
   for (let tag = 0; tag < index.tags.name.length; tag++) {
     const name = index.tags.name[tag] as string;
     const digest = index.tags.digest[tag] as number;
-    const fallback = parseFallbackTag(name);
+    const subject = subjectOf(index, tag);
+    const follows =
+      subject === undefined || subject === 'itself' ? undefined : parseFallbackTag(name);
     yield {
       repository: nameOf(index, index.tags.repository[tag] as number),
       tag: displayName(name),
       digest: digest === NO_DIGEST ? null : digestText(index, digest),
       readable: index.tags.flags[tag] === TAG.good,
-      follows: fallback === undefined ? null : `${fallback.algorithm}:${fallback.hex}`,
+      follows: follows === undefined ? null : `${follows.algorithm}:${follows.hex}`,
       pushed: isoTime(index.tags.time[tag]) ?? null,
     };
   }
