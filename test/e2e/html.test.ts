@@ -13,7 +13,8 @@ import { mustSucceed, regsweep } from '../support/cli.ts';
 import { describeWithPackages } from '../support/packages.ts';
 import { StoreBuilder } from '../support/store.ts';
 
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 120_000 });
+// A store of tens of thousands of tags is made and removed: minutes, where the disk is busy.
+vi.setConfig({ testTimeout: 60_000, hookTimeout: 600_000 });
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
