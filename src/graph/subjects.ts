@@ -53,7 +53,7 @@ export function isFollower(index: StoreIndex, tag: number): boolean {
 
 function findSubjects(index: StoreIndex): Map<number, Subject> {
   const found = new Map<number, Subject>();
-  const followers = new Map<number, number[]>();
+  const following: { tag: number; subject: number; target: number }[] = [];
   const { name, digest } = index.tags;
   for (let tag = 0; tag < name.length; tag++) {
     const fallback = parseFallbackTag(name[tag] as string);
@@ -62,14 +62,14 @@ function findSubjects(index: StoreIndex): Map<number, Subject> {
     const target = digest[tag] as number;
     if (subject === target || (fallback.isList && isNoList(index, target))) continue;
     found.set(tag, subject);
-    if (subject !== 'nowhere' && target !== NO_DIGEST) append(followers, subject, target);
+    if (subject !== 'nowhere' && target !== NO_DIGEST) following.push({ tag, subject, target });
   }
-  if (followers.size === 0) return found;
+  if (following.length === 0) return found;
+  const followers = new Map<number, number[]>();
+  for (const { subject, target } of following) append(followers, subject, target);
   const reaches = reachTeller(index, followers);
-  for (const [tag, subject] of found) {
-    const target = digest[tag] as number;
-    if (subject === 'nowhere' || target === NO_DIGEST) continue;
-    if (reaches(target, subject as number)) found.set(tag, 'itself');
+  for (const { tag, subject, target } of following) {
+    if (reaches(target, subject)) found.set(tag, 'itself');
   }
   return found;
 }
