@@ -11,26 +11,20 @@ export interface Mount {
   readonly options: readonly string[];
 }
 
-const MOUNTINFO_LIMIT = 16 * 1024 * 1024;
-
 /** The mounts that a process sees; empty where /proc does not tell. */
 export function readMounts(fs: ReadFs, process = 'self'): Mount[] {
-  const buffer = new Uint8Array(1024 * 1024);
-  let bytes = readUpTo(fs, `/proc/${process}/mountinfo`, buffer);
-  if (bytes.length === buffer.length) {
-    bytes = readUpTo(fs, `/proc/${process}/mountinfo`, new Uint8Array(MOUNTINFO_LIMIT));
-  }
-  return parseMounts(Buffer.from(bytes).toString('latin1'));
-}
-
-/** Files below /proc give a page at a time, and one read is one look; so this reads once. */
-function readUpTo(fs: ReadFs, path: BytePath, buffer: Uint8Array): Uint8Array {
+  const parts: Uint8Array[] = [];
   try {
-    return buffer.subarray(0, fs.read(path, buffer));
+    // A read gives a page at most, which thirty mounts fill. The kernel limits how many there are.
+    fs.readParts(`/proc/${process}/mountinfo`, new Uint8Array(64 * 1024), (part) => {
+      parts.push(Uint8Array.from(part));
+      return true;
+    });
   } catch {
     // No /proc, or another process's that is gone or hidden: the caller is told 'no mounts'.
-    return buffer.subarray(0, 0);
+    return [];
   }
+  return parseMounts(Buffer.concat(parts).toString('latin1'));
 }
 
 /** Parses proc_pid_mountinfo(5). */

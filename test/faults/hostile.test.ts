@@ -174,12 +174,18 @@ describeWithPackages(SHIM_PACKAGES, `a sweep of a hostile store or plan (seed ${
   });
 
   describeAsRoot('something mounted below the root', () => {
+    // A host of many containers has more mounts than one read of their list gives.
+    const MANY = 'for n in $(seq 64); do mount --bind "$1" "$1" || exit 1; done';
     const ON_BIND = 'mount --bind "$1" "$2" && shift 2 && exec "$@"';
 
-    test.each(['blobs/sha256', 'repositories/shop'])('refuses it: %s', async (path) => {
+    test.each([
+      ['blobs/sha256', 'alone', ON_BIND],
+      ['repositories/shop', 'alone', ON_BIND],
+      ['repositories/shop', 'the last of many', `${MANY}; ${ON_BIND}`],
+    ])('refuses it: %s, %s', async (path, _, script) => {
       cpSync(full(path), outside, { recursive: true });
       const before = captureTree(outside);
-      const wrapper = ['unshare', '-m', 'sh', '-c', ON_BIND, 'sh', outside, full(path)];
+      const wrapper = ['unshare', '-m', 'sh', '-c', script, 'sh', outside, full(path)];
       const run = await cli.regsweep(slot.command, { wrapper });
       expect(run.code).toBe(3);
       expect(run.stderr).toContain('--allow-mount');
