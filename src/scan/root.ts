@@ -3,6 +3,7 @@ import { AppError, errnoOf, messageOf } from '../fs/errors.js';
 import type { BytePath, FileStat, ReadFs } from '../fs/read-fs.js';
 import { BLOBS, REGISTRY_BELOW_ROOT, REPOSITORIES } from '../registry/layout.js';
 import { mountsBelow, readMounts } from './mounts.js';
+import type { Mount } from './mounts.js';
 
 /** A store whose roots are not all on its disk, and how that was told. */
 export interface ForeignStore {
@@ -25,7 +26,7 @@ export interface StoreRoot {
 
 export interface RootOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Mount points below the root that the operator knows of. */
+  /** Mount points below the root that the operator knows of: each has to be mounted. */
   readonly allowMounts: readonly string[];
 }
 
@@ -35,7 +36,7 @@ const WAY_OUT = "ROOT is a rootdirectory, its docker/registry/v2, or the registr
 /**
  * Finds the store that ROOT means. ROOT is resolved once; nothing below it is followed.
  * @throws AppError `no-store` when there is none, `refused` for mounts below it that were not
- * announced.
+ * announced, and for announced ones that are not there.
  */
 export async function openRoot(
   fs: ReadFs,
@@ -154,14 +155,43 @@ function foreignByFiles(fs: ReadFs, root: BytePath, base: BytePath): ForeignStor
 }
 
 function refuseMounts(fs: ReadFs, base: BytePath, allowed: readonly string[]): void {
+  const mounts = readMounts(fs);
   const known = new Set(allowed.map(toBytePath));
-  const first = mountsBelow(readMounts(fs), base).find(({ point }) => !known.has(point));
-  if (first === undefined) return;
+  const first = mountsBelow(mounts, base).find(({ point }) => !known.has(point));
+  if (first === undefined) return refuseUnmounted(fs, mounts, allowed);
   const point = displayName(first.point);
   throw new AppError('refused', `something is mounted below the store, at ${point}`, [
     'what it hides or brings cannot be told apart from the store',
     `unmount it, or, if the store is meant to be so: --allow-mount ${point}`,
   ]);
+}
+
+/** The folder below a mount that is missing looks like a part of the store that holds nothing. */
+function refuseUnmounted(fs: ReadFs, mounts: readonly Mount[], allowed: readonly string[]): void {
+  const points = new Set(mounts.map(({ point }) => point));
+  const missing = allowed.find((path) => !spellingsOf(fs, path).some((one) => points.has(one)));
+  if (missing === undefined) return;
+  // A process has one mount at least.
+  if (points.size === 0) {
+    throw new AppError('refused', `whether ${missing} is mounted cannot be told`, [
+      '/proc/self/mountinfo, which lists what is, cannot be read: mount /proc',
+    ]);
+  }
+  throw new AppError('refused', `${missing} is not mounted`, [
+    'what is on it cannot be seen, and what it alone needs would look like garbage',
+    'mount it; or, if it is gone for good, plan without this --allow-mount',
+  ]);
+}
+
+/** A path as it was typed, and as the kernel lists it. */
+function spellingsOf(fs: ReadFs, path: string): BytePath[] {
+  const typed = toBytePath(path);
+  try {
+    return [typed, fs.resolve(typed)];
+  } catch {
+    // Nothing is mounted where nothing can be reached; and what is refused harms nobody.
+    return [typed];
+  }
 }
 
 function resolveOrExplain(fs: ReadFs, shownAs: string, path = toBytePath(shownAs)): BytePath {

@@ -194,6 +194,28 @@ describeWithPackages(SHIM_PACKAGES, `a sweep of a hostile store or plan (seed ${
       const planned = await cli.regsweep(['plan', slot.root, ...FLAGS], { wrapper });
       expect(planned.code).toBe(3);
     });
+
+    test.each(['blobs', 'repositories/shop'])(
+      'refuses, without it, what was announced: %s',
+      async (path) => {
+        cpSync(full(path), outside, { recursive: true });
+        rmSync(full(path), { recursive: true });
+        mkdirSync(full(path));
+        const unmounted = captureTree(slot.base);
+        const wrapper = ['unshare', '-m', 'sh', '-c', ON_BIND, 'sh', outside, full(path)];
+        const file = join(slot.folder, `announced-${path.replace('/', '-')}`);
+        const plan = ['plan', slot.root, ...FLAGS, '--allow-mount', full(path)];
+        cli.mustSucceed(await cli.regsweep([...plan, '-o', file], { wrapper }));
+        const command = slot.command.map((part) => (part === slot.plan ? file : part));
+        for (const args of [plan, command]) {
+          const run = await cli.regsweep(args);
+          expect(run.code, run.stderr).toBe(3);
+          expect(run.stderr).toContain(`${full(path)} is not mounted`);
+          expect(differences(unmounted, captureTree(slot.base))).toEqual([]);
+        }
+        cli.mustSucceed(await cli.regsweep(command, { wrapper }));
+      },
+    );
   });
 
   /** Runs an edited plan. */

@@ -14,8 +14,9 @@ async function open(
   store: StoreBuilder,
   argument: string,
   env: Readonly<Record<string, string>> = {},
+  allowMounts: readonly string[] = [],
 ): Promise<StoreRoot> {
-  return await openRoot(makeReadFs(asNodeFs(store.fs)), argument, { env, allowMounts: [] });
+  return await openRoot(makeReadFs(asNodeFs(store.fs)), argument, { env, allowMounts });
 }
 
 function storeAt(root: string): StoreBuilder {
@@ -93,6 +94,73 @@ describe('ROOT', () => {
       code: 'no-store',
       message: expect.stringMatching(message) as string,
     });
+  });
+});
+
+describe('mounts below the store', () => {
+  const TEAM = '/r/docker/registry/v2/repositories/team';
+
+  /** A store on a host with these mount points; without any, where /proc is not mounted. */
+  function storeWith(...points: readonly string[]): StoreBuilder {
+    const store = storeAt('/r');
+    store.mkdir('repositories/team');
+    const lines = points.map((point, n) => `${n} 1 0:${n} / ${point} rw - tmpfs none rw\n`);
+    if (points.length > 0) store.fs.mkdirSync('/proc/self', { recursive: true });
+    if (points.length > 0) store.fs.writeFileSync('/proc/self/mountinfo', lines.join(''));
+    return store;
+  }
+
+  it('are refused, and the refusal names the flag that allows them', async () => {
+    await expect(open(storeWith('/', TEAM), '/r')).rejects.toMatchObject({
+      code: 'refused',
+      message: expect.stringContaining(TEAM) as string,
+      hint: expect.arrayContaining([expect.stringContaining(`--allow-mount ${TEAM}`)]) as string[],
+    });
+  });
+
+  it('are none of its business elsewhere', async () => {
+    const { base } = await open(storeWith('/', '/r', '/r/docker/registry/v2-old/x'), '/r');
+    expect(base).toBe('/r/docker/registry/v2');
+  });
+
+  it.each([[[TEAM]], [['/', TEAM]], [[TEAM, `${TEAM}/`]]])(
+    'are taken as announced: %j',
+    async (allowed) => {
+      expect((await open(storeWith('/', TEAM), '/r', {}, allowed)).root).toBe('/r');
+    },
+  );
+
+  it.each([
+    ['as it is listed', TEAM],
+    ['with a slash at its end', `${TEAM}/`],
+    ['through a link', '/link/docker/registry/v2/repositories/team'],
+    ['whose folder is gone, too', `${TEAM}/gone`],
+    ['that never was one', '/nowhere'],
+  ])('one that is announced and not mounted is refused: %s', async (_, allowed) => {
+    const store = storeWith('/', '/boot');
+    store.fs.symlinkSync('/r', '/link');
+    await expect(open(store, '/r', {}, [allowed])).rejects.toMatchObject({
+      code: 'refused',
+      message: `${allowed} is not mounted`,
+    });
+  });
+
+  it('one of two that is not mounted is refused', async () => {
+    const store = storeWith('/', TEAM);
+    const { base } = store;
+    await expect(open(store, '/r', {}, [TEAM, `${base}/blobs`])).rejects.toMatchObject({
+      code: 'refused',
+      message: `${base}/blobs is not mounted`,
+    });
+  });
+
+  it('announced ones are refused where nothing tells what is mounted', async () => {
+    const store = storeWith();
+    await expect(open(store, '/r', {}, [TEAM])).rejects.toMatchObject({
+      code: 'refused',
+      message: `whether ${TEAM} is mounted cannot be told`,
+    });
+    expect((await open(store, '/r')).root).toBe('/r');
   });
 });
 
