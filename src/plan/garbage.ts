@@ -1,10 +1,11 @@
 import { digestText, tagPlace } from '../graph/store-index.js';
 import type { Digest } from '../registry/digest.js';
 import type { Finding } from '../registry/finding.js';
-import { blobDirectory, layerDirectory } from '../registry/layout.js';
+import { blobDirectory, layerDirectory, repositoryDirectory } from '../registry/layout.js';
 import { BARE, BLOB } from '../scan/detail-shard.js';
 import type { DetailFacts, TagHistory } from '../scan/detail-shard.js';
 import type { FoundFile, FoundUpload } from '../scan/facts.js';
+import { mountTeller } from '../scan/mounts.js';
 import { NOTHING, readDetails } from '../scan/scan.js';
 import type { ScanOptions } from '../scan/scan.js';
 import type { Survey } from './derive.js';
@@ -76,7 +77,10 @@ export async function collectGarbage(
   const graced = gracedBlobs(question, details, busy);
   const links = sortLinks(question, details, graced, busy);
   const sweepsLinks = survey.blind.length === 0 && !options.orphansOnly;
-  const dead = sweepsLinks ? deadRepositories(survey, uploads, links.gone) : [];
+  const holdsMount = mountTeller(scan.fs, scan.base);
+  const dead = (sweepsLinks ? deadRepositories(survey, uploads, links.gone) : []).filter(
+    (repository) => !holdsMount(repositoryDirectory(index.repositories[repository] as string)),
+  );
   const more = await readDetails(scan, {
     ...NOTHING,
     skeletons: dead.map((repository) => index.repositories[repository] as string),
@@ -97,7 +101,9 @@ export async function collectGarbage(
     entries: entriesByTag(question, details),
     uploads,
     temporaries: unique(temporaries.filter(({ path }) => isTemporaryPath(path))),
-    emptyDirectories: [...new Set(directories)].filter(isRemovableDirectory).sort(),
+    emptyDirectories: [...new Set(directories)]
+      .filter((path) => isRemovableDirectory(path) && !holdsMount(path))
+      .sort(),
     repositories: new Map(dead.map((repository, i) => [repository, skeletons[i] ?? []])),
     measured: measuredBytes(question, details),
     costs: sampleCosts(scan, survey),

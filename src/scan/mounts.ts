@@ -53,6 +53,19 @@ export function mountsBelow(mounts: readonly Mount[], directory: BytePath): Moun
   return mounts.filter(({ point }) => point.startsWith(`${directory}/`));
 }
 
+/**
+ * Tells whether a directory, by its path below `base`, is a mount point or holds one. Neither can
+ * be removed, however empty it is: rmdir says EBUSY, and a sweep that is told to ends there.
+ */
+export function mountTeller(fs: ReadFs, base: BytePath): (path: BytePath) => boolean {
+  const held = new Set<BytePath>();
+  for (const { point } of mountsBelow(readMounts(fs), base)) {
+    let path = point.slice(base.length + 1);
+    for (; path !== ''; path = path.slice(0, Math.max(0, path.lastIndexOf('/')))) held.add(path);
+  }
+  return (path) => held.has(path);
+}
+
 /** The mount that holds a path: the longest point above it, the last of equals. */
 export function mountOf(mounts: readonly Mount[], path: BytePath): Mount | undefined {
   let best: Mount | undefined;

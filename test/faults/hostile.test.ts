@@ -216,6 +216,22 @@ describeWithPackages(SHIM_PACKAGES, `a sweep of a hostile store or plan (seed ${
         cli.mustSucceed(await cli.regsweep(command, { wrapper }));
       },
     );
+
+    test.each(['repositories/old/namespace', 'repositories/shop/dead'])(
+      'leaves it where it is, though nothing is in it: %s',
+      async (path) => {
+        rmSync(full(path), { recursive: true });
+        mkdirSync(full(path));
+        const wrapper = ['unshare', '-m', 'sh', '-c', ON_BIND, 'sh', outside, full(path)];
+        const file = join(slot.folder, 'empty-mount');
+        const plan = ['plan', slot.root, ...FLAGS, '--allow-mount', full(path), '-o', file];
+        cli.mustSucceed(await cli.regsweep(plan, { wrapper }));
+        const command = slot.command.map((part) => (part === slot.plan ? file : part));
+        cli.mustSucceed(await cli.regsweep(command, { wrapper }));
+        expect(captureTree(slot.base).has(path)).toBe(true);
+        rmSync(file);
+      },
+    );
   });
 
   /** Runs an edited plan. */

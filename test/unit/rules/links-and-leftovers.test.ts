@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import { mustSucceed, readPlan, regsweep } from '../../support/cli.ts';
 import { digestOf, digestPath } from '../../support/store.ts';
 import type { StoreBuilder } from '../../support/store.ts';
+import type { PlannedStore } from '../../support/survey.ts';
 import { mustSweep } from '../../support/sweep.ts';
 import {
   FUTURE,
@@ -28,6 +29,21 @@ function interrupted(store: StoreBuilder): string {
   const digest = store.blob(layer());
   store.layerLink('a', digest);
   return digest;
+}
+
+/** Has the host say that something is mounted at these places. */
+function mountAt(store: StoreBuilder, paths: readonly string[]): void {
+  const points = ['/', ...paths.map((path) => `${store.base}/${path}`)];
+  const lines = points.map((point, n) => `${n} 1 0:${n} / ${point} rw - tmpfs none rw\n`);
+  store.fs.mkdirSync('/proc/self', { recursive: true });
+  store.fs.writeFileSync('/proc/self/mountinfo', lines.join(''));
+}
+
+/** The repositories of a plan's lines of one kind. */
+function namesOf(planned: PlannedStore, kind: string): string[] {
+  return ofKind(planned, kind).map((action) =>
+    'repository' in action ? String(action.repository) : '',
+  );
 }
 
 describe('rule 12: layer links', () => {
@@ -308,6 +324,29 @@ describe('rule 14: leftovers', () => {
         path: `repositories/${name}`,
       })),
     );
+  });
+
+  it('what is a mount point or holds one stays, however empty: no rmdir can remove it', async () => {
+    const store = newStore();
+    image(store, 'a', 'latest');
+    for (const name of ['team', 'teams/x/y', 'teams/z']) store.mkdir(`repositories/${name}`);
+    for (const name of ['dead', 'own/dead', 'on/dead', 'part/dead', 'party/dead']) {
+      store.mkdir(`repositories/${name}/_uploads`);
+    }
+    const [mounted, lost] = ['mounted', 'lost'].map((name) =>
+      store.blobPath(digestOf(name)).replace('/data', ''),
+    ) as [string, string];
+    for (const path of [mounted, lost]) store.mkdir(path);
+    const places = ['team', 'teams/x', 'own/dead', 'on', 'part/dead/_uploads'];
+    mountAt(store, [mounted, ...places.map((name) => `repositories/${name}`)]);
+    age(store);
+    const planned = await plan(store);
+    expect(ofKind(planned, 'empty-directory')).toEqual(
+      [lost, ...['teams/z', 'teams/x/y', 'party'].map((name) => `repositories/${name}`)].map(
+        (path) => ({ kind: 'empty-directory', path }),
+      ),
+    );
+    expect(sorted(namesOf(planned, 'repository'))).toEqual(['dead', 'on/dead', 'party/dead']);
   });
 
   it('temporary files and directories of blobs without data go', async () => {
