@@ -26,9 +26,12 @@ export function describeProcess({ pid, command, certain }: RegistryProcess): str
 
 const READ_LIMIT = 256 * 1024;
 
-// The upstream binary, Debian's, Harbor's two, and GitLab's (which is `registry` too).
+/** OpenShift's binary: its configuration follows at once (image-registry cmd/dockerregistry). */
+const OPENSHIFT = 'dockerregistry';
+
+// The upstream binary, Debian's, OpenShift's, Harbor's two, and GitLab's (which is `registry` too).
 const PROGRAM =
-  /^(?:docker-registry|registry|registry_DO_NOT_USE_GC|harbor_registryctl|registryctl)$/;
+  /^(?:docker-?registry|registry|registry_DO_NOT_USE_GC|harbor_registryctl|registryctl)$/;
 
 /**
  * Looks for a registry on this store: by command line and executable, then by where its
@@ -115,7 +118,9 @@ async function rootOf(
   );
   const set = env.get(ROOT_SETTING);
   if (set !== undefined) return set;
-  const file = args.slice(2).find((arg) => !arg.startsWith('-')) ?? env.get(CONFIG_SETTING);
+  // The others want a command first: `registry serve config.yml`.
+  const words = args.slice(baseName(args[0] ?? '') === OPENSHIFT ? 1 : 2);
+  const file = words.find((arg) => !arg.startsWith('-')) ?? env.get(CONFIG_SETTING);
   if (file === undefined) return undefined;
   const text = readText(fs, inRootOf(pid, file));
   if (text.trim() === '') return undefined;

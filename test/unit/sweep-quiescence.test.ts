@@ -164,6 +164,18 @@ describe('a registry on this store is seen', async () => {
     expect((await host.look()).processes).toEqual(hit);
   });
 
+  test.each<Partial<Process>>([
+    { args: ['/usr/bin/dockerregistry', '/etc/registry.yml'] },
+    { args: ['dockerregistry', '-v=2', '/etc/registry.yml'] },
+    {
+      args: ['/usr/bin/dockerregistry'],
+      env: ['REGISTRY_CONFIGURATION_PATH=/etc/registry.yml'],
+    },
+  ])("as OpenShift's starts, without a command: %j", async (more) => {
+    expect((await withConfig(config(STORE), more)).processes).toEqual(hit);
+    expect((await withConfig(config('/srv/other'), more)).processes).toEqual([]);
+  });
+
   test.each([
     ['registry', undefined],
     ['/bin/registry', undefined],
