@@ -96,7 +96,7 @@ export async function explainPolicy(
 
 /** Prints another system's policy in this language. */
 export async function importPolicyFile(file: string): Promise<number> {
-  const text = file === '-' ? readInput() : readText(makeReadFs(), file);
+  const text = file === '-' ? readInput().toString('utf8') : readText(makeReadFs(), file);
   const shownAs = file === '-' ? 'standard input' : file;
   const { yaml } = await importPolicy(text, shownAs);
   print(1, yaml);

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { displayName, toBytePath } from '../fs/bytes.js';
 import { AppError } from '../fs/errors.js';
 import { makeReadFs } from '../fs/node-fs.js';
@@ -23,7 +24,7 @@ import { undoPolicy } from '../sweep/undo.js';
 import type { SweepResult } from '../sweep/sweep.js';
 import { EXIT } from './exit.js';
 import { print, reportWidth } from './output.js';
-import { readPlanText } from './plan-input.js';
+import { readPlanBytes } from './plan-input.js';
 import { openSession, runInSession } from './session.js';
 import type { Session, SessionFlags } from './session.js';
 import { confirmSweep } from './sweep-question.js';
@@ -59,8 +60,7 @@ export async function runSweepCommand(source: string, flags: SweepFlags): Promis
       'name a new file, outside the registry',
     ]);
   }
-  const text = readPlanText(source);
-  const plan = parsePlan(text, source === '-' ? 'standard input' : source);
+  const { plan, hash } = readPlan(source);
   const removesBlobs = plan.actions.some(({ kind }) => kind === 'blob');
   if (flags.undo !== undefined && flags.linksOnly !== true && removesBlobs) {
     throw new AppError(
@@ -84,8 +84,15 @@ export async function runSweepCommand(source: string, flags: SweepFlags): Promis
   });
   return await runInSession(session, async () => {
     assertSameRoot(plan, session.root);
-    return await sweepSession(session, { plan, text, stopsAtMs }, flags);
+    return await sweepSession(session, { plan, hash, stopsAtMs }, flags);
   });
+}
+
+/** A plan, and the sha256 of its file; the bytes are not kept, and may be many. */
+function readPlan(source: string): { plan: Plan; hash: string } {
+  const bytes = readPlanBytes(source);
+  const plan = parsePlan(bytes, source === '-' ? 'standard input' : source);
+  return { plan, hash: createHash('sha256').update(bytes).digest('hex') };
 }
 
 /** When to stop, in milliseconds since 1970; undefined for never. */
@@ -161,7 +168,7 @@ async function sweepSession(
 function isUndoOf(plan: Plan, file: string): boolean {
   const fs = makeReadFs();
   if (fs.stat(toBytePath(file)) === undefined) return false;
-  const { header } = parsePlan(readPlanText(file), file);
+  const { header } = parsePlan(readPlanBytes(file), file);
   return header.policy === undoPolicy(plan.header) && header.ino === plan.header.ino;
 }
 

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { ask } from '../fs/stdio.js';
 import type { Plan } from '../plan/read-plan.js';
 import { makeStyle, wantsColor } from '../report/style.js';
@@ -7,10 +6,10 @@ import { print } from './output.js';
 import type { Session } from './session.js';
 import type { SweepFlags } from './sweep-command.js';
 
-/** A plan that was read, with its file's own text, and when the sweep of it has to end. */
+/** A plan that was read, with its file's own sha256, and when the sweep of it has to end. */
 export interface PlanToSweep {
   readonly plan: Plan;
-  readonly text: string;
+  readonly hash: string;
   /** Milliseconds since 1970; undefined for no end. */
   readonly stopsAtMs: number | undefined;
 }
@@ -18,7 +17,7 @@ export interface PlanToSweep {
 /** Says what is going to happen, and asks unless `--yes`: nobody consents to what was not shown. */
 export async function confirmSweep(
   session: Session,
-  { plan, text, stopsAtMs }: PlanToSweep,
+  { plan, hash, stopsAtMs }: PlanToSweep,
   flags: SweepFlags,
 ): Promise<boolean> {
   const silent = flags.json === true || flags.quiet === true;
@@ -28,7 +27,7 @@ export async function confirmSweep(
   const terminal = silent ? process.stderr.isTTY : process.stdout.isTTY;
   const start = {
     plan,
-    hash: createHash('sha256').update(text).digest('hex'),
+    hash,
     shownAs: session.shownAs,
     linksOnly: flags.linksOnly === true,
     overridden: flags.registryStopped === true,

@@ -7,15 +7,17 @@ export function writeOutput(fd: 1 | 2, bytes: Uint8Array, at: number): number {
   return writeSync(fd, bytes, at);
 }
 
-/** All of standard input, as text. */
-export function readInput(): string {
+/** All of standard input; where there is more than `limit` bytes of it, some more than that. */
+export function readInput(limit = Infinity): Buffer {
   const parts: Buffer[] = [];
-  for (;;) {
+  for (let total = 0; total <= limit;) {
     const chunk = Buffer.allocUnsafe(INPUT_CHUNK);
     const length = readSome(chunk);
-    if (length === 0) return Buffer.concat(parts).toString('utf8');
+    if (length === 0) break;
     parts.push(chunk.subarray(0, length));
+    total += length;
   }
+  return Buffer.concat(parts);
 }
 
 const INPUT_CHUNK = 256 * 1024;

@@ -11,6 +11,10 @@ import { isRemovableDirectory, isStorePath, isTemporaryPath } from './validate.j
 import { isTree } from '../registry/tree.js';
 import type { Tree } from '../registry/tree.js';
 
+const LINE_FEED = 0x0a;
+const MIB = 1024 * 1024;
+const HEAD = Buffer.from('{"kind":"header"');
+
 export interface Plan {
   readonly header: PlanHeader;
   readonly actions: readonly Action[];
@@ -18,26 +22,41 @@ export interface Plan {
 }
 
 /**
+ * The longest line that is read: the history of a tag that was pushed three million times. A
+ * string holds 512 MiB and no more, and a plan of many lines is larger.
+ */
+const LINE_LIMIT = 256 * MIB;
+
+/**
  * Reads and checks a plan: trailer, format, and every part of every action against its
  * grammar, so that no path can be made of it that a plan would not have.
+ * @param bytes the file's, whole; each line is a string of its own, and they never are one.
  * @param shownAs names the plan in errors.
+ * @param lineLimit bytes of a line at most.
  * @throws AppError `usage`, with the line, for what is no whole plan.
  */
-export function parsePlan(text: string, shownAs: string): Plan {
-  const end = text.lastIndexOf('\n', text.length - 2) + 1;
-  const trailer = readTrailer(text, end, shownAs);
-  const body = text.slice(0, end);
+export function parsePlan(bytes: Buffer, shownAs: string, lineLimit = LINE_LIMIT): Plan {
+  const end = bytes.lastIndexOf(LINE_FEED, bytes.length - 2) + 1;
+  const trailer = readTrailer(bytes, end, shownAs, lineLimit);
+  const body = bytes.subarray(0, end);
   if (createHash('sha256').update(body).digest('hex') !== trailer.sha256) {
     throw bad(shownAs, 'it was changed after it was written (its sha256 differs)');
   }
-  const lines = body.split('\n');
-  lines.pop();
-  const header = readHeader(parseLine(lines[0] ?? '', shownAs, 1), shownAs);
-  const actions = lines.slice(1).map((line, i) => {
-    const action = readAction(parseLine(line, shownAs, i + 2));
-    if (action === undefined) throw bad(`${shownAs}:${i + 2}`, 'no action that a plan can have');
-    return action;
-  });
+  let header: PlanHeader | undefined;
+  const actions: Action[] = [];
+  let number = 0;
+  for (const line of linesOf(body)) {
+    number++;
+    const value = parseLine(line, shownAs, number, lineLimit);
+    if (header === undefined) {
+      header = readHeader(value, shownAs);
+      continue;
+    }
+    const action = readAction(value);
+    if (action === undefined) throw bad(`${shownAs}:${number}`, 'no action that a plan can have');
+    actions.push(action);
+  }
+  if (header === undefined) throw bad(`${shownAs}:1`, 'no JSON object');
   if (actions.length !== trailer.actions) {
     throw bad(shownAs, `it has ${actions.length} actions and its trailer says ${trailer.actions}`);
   }
@@ -54,9 +73,22 @@ function bad(where: string, what: string): AppError {
   ]);
 }
 
-function parseLine(line: string, shownAs: string, number: number): Tree {
+/** The lines of what ends with one, without their ends. */
+function* linesOf(body: Buffer): Generator<Buffer> {
+  for (let at = 0; at < body.length;) {
+    const end = body.indexOf(LINE_FEED, at);
+    yield body.subarray(at, end);
+    at = end + 1;
+  }
+}
+
+function parseLine(line: Buffer, shownAs: string, number: number, limit: number): Tree {
+  if (line.length > limit) {
+    const most = limit < MIB ? `${limit} bytes` : `${limit / MIB} MiB`;
+    throw bad(`${shownAs}:${number}`, `it is longer than a line can be (${most})`);
+  }
   try {
-    const value: unknown = JSON.parse(line);
+    const value: unknown = JSON.parse(line.toString('utf8'));
     if (isTree(value)) return value;
   } catch {
     // Said below, with its line.
@@ -65,16 +97,17 @@ function parseLine(line: string, shownAs: string, number: number): Tree {
 }
 
 /** @param at where the last line begins. */
-function readTrailer(text: string, at: number, shownAs: string): PlanTrailer {
-  const line = text.slice(at);
+function readTrailer(all: Buffer, at: number, shownAs: string, limit: number): PlanTrailer {
+  const line = all.subarray(at);
   // As a plan is written; whether the header is a whole one is asked later.
-  const isPlan = text.startsWith('{"kind":"header"');
+  const isPlan = all.subarray(0, HEAD.length).equals(HEAD);
   const what = isPlan ? 'it is cut off (no trailer)' : 'it is no plan (no header)';
   const cut = bad(shownAs, what);
-  if (!line.endsWith('\n')) throw cut;
+  // A trailer is short; whatever is that long was to be another line.
+  if (line.at(-1) !== LINE_FEED || line.length > limit) throw cut;
   let value: unknown;
   try {
-    value = JSON.parse(line);
+    value = JSON.parse(line.toString('utf8'));
   } catch {
     throw cut;
   }

@@ -1,5 +1,6 @@
 /** A sweep that ends early, or that nobody wants after all: how it ends, what it says, and what it leaves. */
 import { spawn, spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import fs from 'node:fs';
 import { join } from 'node:path';
@@ -198,6 +199,7 @@ describe('a sweep', () => {
       (path) => fs.writeFileSync(path, fs.readFileSync(path, 'utf8').replace('"blob"', '"bolb"')),
     ],
     ['is something else', (path) => fs.writeFileSync(path, 'a text\n')],
+    ['is larger than a plan can be', (path) => fs.truncateSync(path, 1024 ** 3 + 1)],
   ])('whose plan %s is refused in a few lines', async (_, spoil) => {
     const before = treeOf(root);
     spoil(file);
@@ -205,6 +207,21 @@ describe('a sweep', () => {
     expect(run.code).toBe(2);
     expect(run.stderr).toMatch(/^error: .*\n(?: {2}.*\n){0,2}$/);
     expect(treeOf(root)).toEqual(before);
+  });
+
+  test('of a long plan on standard input reads it to the byte', async () => {
+    // Characters of two bytes, from an odd place on: some lie across what one read gives.
+    const [first = '', ...others] = fs.readFileSync(file, 'utf8').split('\n').slice(0, -2);
+    const header = { ...(JSON.parse(first) as PlanLine), policy: `x${'ä'.repeat(400_000)}` };
+    const body = [JSON.stringify(header), ...others, ''].join('\n');
+    const hex = (text: string): string => createHash('sha256').update(text).digest('hex');
+    const actions = others.length;
+    const trailer = { kind: 'trailer', actions, bytes: 0, sha256: hex(body) };
+    const input = `${body}${JSON.stringify(trailer)}\n`;
+    const run = await regsweep(['sweep', '-', '--yes', ...STOPPED], { input });
+    expect({ code: run.code, stderr: run.stderr }).toEqual({ code: 0, stderr: '' });
+    expect(run.stdout).toContain(`sha256 ${hex(input).slice(0, 12)}...`);
+    await finishes(actions);
   });
 
   test('of a plan for a store that was replaced is refused', async () => {

@@ -56,7 +56,7 @@ describeWithPackages(['strace'], 'by its system calls, a sweep', () => {
       ],
     });
     await writePlan(root, file, flags);
-    return { root, file, actions: parsePlan(fs.readFileSync(file, 'utf8'), file).actions };
+    return { root, file, actions: parsePlan(fs.readFileSync(file), file).actions };
   }
 
   async function trace(file: string, root: string, flags: readonly string[]): Promise<Call[]> {

@@ -40,7 +40,7 @@ export function throughText(
     counts,
     survivors: survivorsOf(index, actions),
   });
-  return parsePlan([...planLines(header, actions, bytes)].join(''), 'plan');
+  return parsePlan(Buffer.from([...planLines(header, actions, bytes)].join('')), 'plan');
 }
 
 export async function planInProcess(

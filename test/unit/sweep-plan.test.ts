@@ -5,6 +5,7 @@ import { isRewritten, plannedTime } from '../../src/plan/action.ts';
 import type { Action, ActionKind } from '../../src/plan/action.ts';
 import { planLines } from '../../src/plan/plan-file.ts';
 import { parsePlan } from '../../src/plan/read-plan.ts';
+import type { Plan } from '../../src/plan/read-plan.ts';
 import type { Digest } from '../../src/registry/digest.ts';
 import { planHeader } from '../support/plan-header.ts';
 import { digestOf } from '../support/store.ts';
@@ -86,9 +87,13 @@ function seal(lines: readonly unknown[], trailer: object = {}): string {
   return `${text}${JSON.stringify({ kind: 'trailer', actions: lines.length - 1, bytes: 0, sha256, ...trailer })}\n`;
 }
 
-function refusal(text: string): string {
+function parse(text: string | Buffer, lineLimit?: number): Plan {
+  return parsePlan(Buffer.from(text), 'the.plan', lineLimit);
+}
+
+function refusal(text: string | Buffer, lineLimit?: number): string {
   try {
-    parsePlan(text, 'the.plan');
+    parse(text, lineLimit);
   } catch (error) {
     if (error instanceof AppError && error.code === 'usage') return error.message;
     throw error;
@@ -100,12 +105,12 @@ const whole = [...planLines(header, ONE_OF_EACH, 12)].join('');
 
 describe('a plan file', () => {
   test('of every kind reads as it was written', () => {
-    const plan = parsePlan(whole, 'the.plan');
+    const plan = parse(whole);
     expect(plan.header).toEqual(header);
     expect(plan.actions).toEqual(ONE_OF_EACH);
     expect(plan.trailer).toMatchObject({ actions: ONE_OF_EACH.length, bytes: 12 });
     const again = [...planLines(plan.header, plan.actions, 12)].join('');
-    expect(parsePlan(again, 'again').actions).toEqual(ONE_OF_EACH);
+    expect(parse(again).actions).toEqual(ONE_OF_EACH);
   });
 
   test('knows all kinds', () => {
@@ -127,7 +132,7 @@ describe('a plan file', () => {
   });
 
   test('of no action is one', () => {
-    expect(parsePlan([...planLines(header, [], 0)].join(''), 'x').actions).toEqual([]);
+    expect(parse([...planLines(header, [], 0)].join('')).actions).toEqual([]);
   });
 
   test('that removes something says what is to stay; one that only puts back need not', () => {
@@ -166,6 +171,55 @@ describe('a plan file', () => {
     expect(refusal(`${whole}\n`)).toContain('cut off');
     expect(refusal(`${whole}{"kind":"blob"}\n`)).toContain('cut off');
     expect(refusal(whole + whole)).toContain('changed after it was written');
+  });
+
+  test('is read line by line, whatever bytes its characters have', () => {
+    const reasons = ['ä', '€', '𝄞', '\u2028', 'e\u0301'].map((text) => text.repeat(7));
+    const actions = reasons.map((reason): Action => ({
+      kind: 'revision',
+      repository: 'a',
+      digest: d,
+      reason,
+      mtimeMs: 0,
+    }));
+    const text = [...planLines(header, actions, 0)].join('');
+    expect(parse(text).actions).toEqual(actions);
+    // No line is as long as the whole.
+    const longest = Math.max(...text.split('\n').map((line) => Buffer.byteLength(line)));
+    expect(parse(text, longest).actions).toEqual(actions);
+  });
+
+  test('is held against its checksum by its bytes, not by the text that they decode to', () => {
+    const action = { kind: 'revision', repository: 'a', digest: d, reason: '\ufffd', mtimeMs: 0 };
+    const written = Buffer.from([...planLines(header, [action as Action], 0)].join(''));
+    const at = written.indexOf('\ufffd');
+    // Bytes that are not UTF-8 decode to the very character that was there.
+    const changed = Buffer.concat([
+      written.subarray(0, at),
+      Buffer.from([0xff]),
+      written.subarray(at + 3),
+    ]);
+    expect(changed.toString()).toBe(written.toString());
+    expect(refusal(written)).toBe('taken');
+    expect(refusal(changed)).toContain('changed after it was written');
+  });
+
+  test('with a line that no string could hold is refused, with its number', () => {
+    const long = { ...ONE_OF_EACH[4], reason: 'x'.repeat(2000) };
+    const text = seal([header, ONE_OF_EACH[0], long]);
+    expect(refusal(text)).toBe('taken');
+    expect(refusal(text, 2000)).toMatch(/^the\.plan:3: .*longer than a line can be \(2000 bytes\)/);
+    expect(refusal(seal([{ ...header, policy: 'x'.repeat(2000) }]), 2000)).toMatch(
+      /^the\.plan:1: .*longer than a line can be/,
+    );
+  });
+
+  test('that ends in a line that no string could hold is cut off', () => {
+    const begun = `{"kind":"header"${'\0'.repeat(2000)}`;
+    for (const text of [begun, `${begun}\n`, `${whole}${'\0'.repeat(2000)}\n`]) {
+      expect(refusal(text, 1000)).toContain('cut off');
+    }
+    expect(refusal('\0'.repeat(2000), 1000)).toContain('no plan (no header)');
   });
 
   test.each([
@@ -397,7 +451,7 @@ describe('an action', () => {
 
   test('has nothing more than its parts', () => {
     const line = { ...ONE_OF_EACH[6], path: '/etc/passwd' };
-    expect(parsePlan(seal([header, line]), 'x').actions).toEqual([ONE_OF_EACH[6]]);
+    expect(parse(seal([header, line])).actions).toEqual([ONE_OF_EACH[6]]);
   });
 });
 

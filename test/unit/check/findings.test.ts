@@ -557,5 +557,5 @@ async function sweepWithUndo(
     discard: (): void => undefined,
   };
   await sweepInProcess(store.root, plan, () => file);
-  return parsePlan(text, 'undo');
+  return parsePlan(Buffer.from(text), 'undo');
 }
