@@ -1,5 +1,5 @@
 import type { Action, LinkAction } from '../plan/action.js';
-import { removalsOf } from '../plan/action.js';
+import { dataBytesOf, removalsOf } from '../plan/action.js';
 import type { Allowance, CheckFinding } from './finding.js';
 
 /** What a plan that mends does, in the order in which it does. */
@@ -53,7 +53,7 @@ function keyOf(action: Action): string {
 function count(actions: readonly Action[]): Pick<Mend, 'counts' | 'bytes'> {
   const of = (kind: Action['kind']): Action[] => actions.filter((action) => action.kind === kind);
   const bytesOf = (kind: Action['kind']): number =>
-    of(kind).reduce((total, action) => total + ('bytes' in action ? action.bytes : 0), 0);
+    of(kind).reduce((total, action) => total + dataBytesOf(action), 0);
   const counts = {
     mends: of('link').length,
     attributes: of('attributes').length,

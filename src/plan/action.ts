@@ -11,6 +11,7 @@ import {
   tagIndexDirectory,
   uploadDirectory,
 } from '../registry/layout.js';
+import { isTemporaryLink } from './validate.js';
 
 /** One step of a sweep: a line of a plan file. Paths are made from these parts alone. */
 export type Action =
@@ -221,6 +222,12 @@ export function removalsOf(action: Action): Removals {
     case 'attributes':
       return { files: [], directories: [] };
   }
+}
+
+/** Apparent bytes of the data that an action removes: links are none, nor what was to be one. */
+export function dataBytesOf(action: Action): number {
+  if (!('bytes' in action)) return 0;
+  return action.kind === 'temp' && isTemporaryLink(action.path) ? 0 : action.bytes;
 }
 
 /** The directory that holds an action's link. */

@@ -2,7 +2,6 @@ import { Bits } from '../graph/lists.js';
 import { eachOf, reverseOf } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
 import { parseDigest } from '../registry/digest.js';
-import { LINK } from '../registry/layout.js';
 import type { Finding } from '../registry/finding.js';
 import { REVISION } from '../scan/facts.js';
 import type { PlanDecisions } from '../policy/decisions.js';
@@ -14,6 +13,7 @@ import type { Survey } from './derive.js';
 import type { Garbage } from './garbage.js';
 import { repositoryRows, taintedRows } from './repository-rows.js';
 import type { RepositoryRow, TaintedRow } from './repository-rows.js';
+import { isTemporaryLink } from './validate.js';
 
 /** The figures of a plan; bytes are apparent unless they are called allocated. */
 export interface PlanSummary {
@@ -104,7 +104,7 @@ export function summarize(survey: Survey<PlanDecisions>, garbage: Garbage): Plan
 
 /** Apparent bytes of data that unlinking gives back. Links are none, nor what was to be one. */
 export function freedBytesOf({ blobs, uploads, temporaries }: Garbage): number {
-  const data = temporaries.filter(({ path }) => !path.includes(`/${LINK}.`));
+  const data = temporaries.filter(({ path }) => !isTemporaryLink(path));
   const others = [...uploads, ...data].reduce((total, { bytes }) => total + bytes, 0);
   return freed(blobs.bytes, blobs.shared) + others;
 }

@@ -18,6 +18,11 @@ export function isTemporaryPath(path: string): boolean {
   return isBlobDirectory(directory) || isLinkDirectory(directory) || isTagDirectory(directory);
 }
 
+/** Whether a driver's temporary file was to be a link: no data, and none is freed with it. */
+export function isTemporaryLink(path: string): boolean {
+  return path.slice(path.lastIndexOf('/') + 1).startsWith(`${LINK}.`);
+}
+
 /** Whether a path is one that an `attributes` may name: any that a registry makes itself. */
 export function isStorePath(path: string): boolean {
   if (/^blobs\/sha256\/[0-9a-f]{2}$/.test(path)) return true;

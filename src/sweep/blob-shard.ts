@@ -25,6 +25,8 @@ export const REMOVED = { no: 0, yes: 1, already: 2, left: 3 } as const;
 export interface BlobRemovals {
   /** By blob: `REMOVED`; `left` when its data is gone and its directory is not empty. */
   readonly states: Uint8Array;
+  /** By blob: 1 where its data was unlinked and another hard link keeps it, as a plan says it. */
+  readonly shared: Uint8Array;
   /** The first error, which stopped this shard. */
   readonly failed:
     { readonly path: string; readonly message: string; readonly stale: boolean } | undefined;
@@ -36,6 +38,7 @@ export interface BlobRemovals {
  */
 export function removeBlobs(shard: BlobShard): BlobRemovals {
   const states = new Uint8Array(shard.bytes.length);
+  const shared = new Uint8Array(shard.bytes.length);
   const packed = asBuffer(shard.digests);
   const paths = Array.from(states, (_, i) => blobDirectory(unpackDigest(packed, i * PACKED)));
   // Neighbours share their prefix's descriptor; one prefix is open at a time.
@@ -53,14 +56,16 @@ export function removeBlobs(shard: BlobShard): BlobRemovals {
         prefix?.directory?.close();
         prefix = { path: parent, directory: fs.open(parent) };
       }
-      states[i] = removeBlob(prefix.directory, name, shard, i);
+      const { state, nlink } = removeBlob(prefix.directory, name, shard, i);
+      states[i] = state;
+      shared[i] = nlink > 1 ? 1 : 0;
     }
-    return { states, failed: undefined };
+    return { states, shared, failed: undefined };
   } catch (error) {
     Atomics.store(shard.stop, 0, 1);
     const code = errnoOf(error);
     const stale = error instanceof ChangedError || code === 'ELOOP' || code === 'ENOTDIR';
-    return { states, failed: { path, message: messageOf(error), stale } };
+    return { states, shared, failed: { path, message: messageOf(error), stale } };
   } finally {
     fs.close();
   }
@@ -68,15 +73,22 @@ export function removeBlobs(shard: BlobShard): BlobRemovals {
 
 class ChangedError extends Error {}
 
+/**
+ * `nlink`: how many names the data had. Names that go as well, an upload's, went in a phase
+ * before, so the last one has no other.
+ */
 function removeBlob(
   prefix: WriteDirectory | undefined,
   name: string,
   shard: BlobShard,
   at: number,
-): number {
+): { readonly state: number; readonly nlink: number } {
   const directory = prefix?.open(name);
-  if (prefix === undefined || directory === undefined) return REMOVED.already;
+  if (prefix === undefined || directory === undefined) {
+    return { state: REMOVED.already, nlink: 0 };
+  }
   let removed: boolean;
+  let nlink = 0;
   try {
     const stat = directory.stat(DATA);
     if (stat !== undefined) {
@@ -84,11 +96,13 @@ function removeBlob(
       if (!same || stat.mtimeNs !== shard.mtimeNs[at]) {
         throw new ChangedError('it is not the file that was planned');
       }
+      ({ nlink } = stat);
     }
     removed = directory.unlink(DATA) === 'removed';
   } finally {
     directory.close();
   }
-  if (prefix.removeDirectory(name) === 'not-empty') return REMOVED.left;
-  return removed ? REMOVED.yes : REMOVED.already;
+  const isLeft = prefix.removeDirectory(name) === 'not-empty';
+  const state = isLeft ? REMOVED.left : removed ? REMOVED.yes : REMOVED.already;
+  return { state, nlink };
 }

@@ -16,8 +16,11 @@ export interface BlobPhase {
   readonly workerFile?: URL;
   /** Element 0 turns 1 to stop before the next blob. */
   readonly stop: Int32Array;
-  /** Told of each blob, in the plan's order: its `REMOVED`. */
-  readonly onBlob: (action: BlobAction, state: number) => void;
+  /**
+   * Told of each blob, in the plan's order: its `REMOVED`, and whether another hard link keeps
+   * the data.
+   */
+  readonly onBlob: (action: BlobAction, state: number, isShared: boolean) => void;
 }
 
 /** Blobs a shard: some milliseconds of work, so that a stop is prompt. */
@@ -37,9 +40,9 @@ export async function removeBlobActions(
   const results = pooled ? inPool(shards, phase) : inline(shards, phase);
   let failed: BlobRemovals['failed'];
   let at = 0;
-  for await (const { states, failed: failure } of results) {
+  for await (const { states, shared, failed: failure } of results) {
     const shard = shards[at++] ?? [];
-    states.forEach((state, i) => phase.onBlob(shard[i] as BlobAction, state));
+    states.forEach((state, i) => phase.onBlob(shard[i] as BlobAction, state, shared[i] === 1));
     failed ??= failure;
   }
   if (failed === undefined) return;

@@ -2,7 +2,8 @@ import { AppError } from '../fs/errors.js';
 import { makeWriteFs } from '../fs/node-write-fs.js';
 import type { OutFile } from '../fs/out-fs.js';
 import type { ReadFs } from '../fs/read-fs.js';
-import type { Action, ActionKind } from '../plan/action.js';
+import { dataBytesOf } from '../plan/action.js';
+import type { Action } from '../plan/action.js';
 import { surveyStore } from '../plan/derive.js';
 import { keepEverything } from '../graph/liveness.js';
 import type { Plan } from '../plan/read-plan.js';
@@ -50,7 +51,7 @@ export interface SweepResult {
   readonly already: number;
   /** Actions that were not reached. */
   readonly remaining: number;
-  /** Apparent bytes of the data that was removed. */
+  /** Apparent bytes of the data that was removed, but for what another hard link keeps. */
   readonly freedBytes: number;
   readonly blobs: number;
   /** Directories that were not empty, and stay. */
@@ -70,9 +71,6 @@ export async function runSweep(options: SweepOptions): Promise<SweepResult> {
   const run = new Run(options);
   return await run.all();
 }
-
-/** Kinds besides blobs whose data is counted when it is removed. */
-const FREES: ReadonlySet<ActionKind> = new Set(['upload', 'temp', 'corrupt-blob']);
 
 class Run {
   readonly #options: SweepOptions;
@@ -171,16 +169,15 @@ class Run {
       threads,
       ...(workerFile === undefined ? {} : { workerFile }),
       stop,
-      onBlob: (action, state) => {
+      onBlob: (action, state, isShared) => {
         if (state === REMOVED.no) return;
         reached++;
         if (isRemoved(state)) {
-          this.#freedBytes += action.bytes;
           this.#blobs++;
           hand.touch(prefixOf(action));
         }
         const left = state === REMOVED.left ? [`blob directory of ${action.digest}`] : [];
-        this.#take(action, { done: isRemoved(state), left });
+        this.#take(action, { done: isRemoved(state), left }, isShared ? 0 : action.bytes);
         if (reached % 256 === 0) {
           this.#options.onProgress(name, reached, actions.length, this.#freedBytes);
         }
@@ -191,11 +188,12 @@ class Run {
     return reached === actions.length && !this.#isStopped();
   }
 
-  #take(action: Action, { done, left }: Outcome): void {
-    if (done) this.#done++;
-    else this.#already++;
-    if (done && FREES.has(action.kind)) {
-      this.#freedBytes += 'bytes' in action ? action.bytes : 0;
+  #take(action: Action, { done, left }: Outcome, bytes = dataBytesOf(action)): void {
+    if (done) {
+      this.#done++;
+      this.#freedBytes += bytes;
+    } else {
+      this.#already++;
     }
     for (const path of left) this.#left.push(path);
     this.#options.onAction(action, left.length > 0 ? 'left' : done ? 'done' : 'already');

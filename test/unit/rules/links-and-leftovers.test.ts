@@ -533,4 +533,44 @@ describe('rule 15: bytes', () => {
     const { blocks } = nodeFs.statSync(`${store.base}/${store.blobPath(alone)}`);
     expect(garbage.blobs.allocated[0]).toBe(blocks * 512);
   });
+
+  it('that a sweep counts as freed are those that its plan said, whatever has other names', async () => {
+    const store = newStoreOnDisk();
+    stores.push(store);
+    image(store, 'a', 'latest');
+    const digests = [10_000, 9_000].map((size) => store.blob(Buffer.alloc(size, size)));
+    const shared = store.blobPath(digests[1] as string);
+    nodeFs.linkSync(`${store.base}/${shared}`, `${store.root}/elsewhere`);
+    const gone = digestOf('gone');
+    for (const path of [store.blobPath(gone), store.layerLinkPath('a', gone)]) {
+      store.temp(`${path}.${ID}.tmp`);
+    }
+    age(store);
+    const file = `${store.root}.plan`;
+    stores.push({ remove: () => nodeFs.rmSync(file, { force: true }) });
+    const planned = mustSucceed(await regsweep(['plan', store.root, '--json', '-o', file]));
+    expect(planned.json).toMatchObject({ freed: { bytes: 10_004 } });
+    const kinds = readPlan(file).map(({ kind }) => kind);
+    expect(kinds.filter((kind) => kind === 'temp')).toHaveLength(2);
+    expect(await mustSweep(file)).toMatchObject({ blobs: 2, freedBytes: 10_004, left: [] });
+    expect(nodeFs.statSync(`${store.root}/elsewhere`)).toMatchObject({ nlink: 1, size: 9_000 });
+  });
+
+  it('of two names that both go are freed with the last one', async () => {
+    const store = newStoreOnDisk();
+    stores.push(store);
+    image(store, 'a', 'latest');
+    const digest = store.blob(Buffer.alloc(5_000, 1));
+    store.upload('a', ID, { bytes: 1 });
+    const upload = `${store.base}/repositories/a/_uploads/${ID}/data`;
+    nodeFs.unlinkSync(upload);
+    nodeFs.linkSync(`${store.base}/${store.blobPath(digest)}`, upload);
+    age(store);
+    const file = `${store.root}.plan`;
+    stores.push({ remove: () => nodeFs.rmSync(file, { force: true }) });
+    mustSucceed(await regsweep(['plan', store.root, '-q', '-o', file]));
+    const uploads = readPlan(file).filter(({ kind }) => kind === 'upload');
+    expect(uploads).toMatchObject([{ bytes: 0 }]);
+    expect(await mustSweep(file)).toMatchObject({ blobs: 1, freedBytes: 5_000, left: [] });
+  });
 });
