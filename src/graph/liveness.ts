@@ -28,6 +28,12 @@ export interface Decisions {
   readonly tagProtected: Uint8Array;
   /** By revision: 1 where it may go. */
   readonly revisionDroppable: Uint8Array;
+  /**
+   * Blobs of a plan that a sweep carries out: the plan's own survey looked into them, and found
+   * none that is a manifest by a layer link alone. Where the sweep was cut off, what explained
+   * them is gone, and a report in JSON would pass for such a manifest.
+   */
+  readonly settled?: Bits;
 }
 
 export interface Liveness {

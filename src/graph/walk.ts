@@ -143,7 +143,7 @@ export class Walk {
     for (let repository = 0; repository < this.#index.repositories.length; repository++) {
       forRange(layers.start, repository, (at) => {
         const digest = layers.digest[at] as number;
-        if (status[digest] !== READ.good) return;
+        if (status[digest] !== READ.good || this.#decisions.settled?.has(digest) === true) return;
         if (findRevision(this.#index, repository, digest) < 0) this.#keepLoose(repository, digest);
       });
     }

@@ -40,7 +40,7 @@ export async function surveyStore<D extends Decisions>(
     const candidates = [
       ...unexplainedLinks(index, liveness, unreferenced),
       ...unnamedLinks(index, liveness),
-    ].filter((digest) => !peeked.has(digest));
+    ].filter((digest) => !peeked.has(digest) && decisions.settled?.has(digest) !== true);
     for (const digest of candidates) peeked.add(digest);
     let found = 0;
     // Stores of the 2.1 era have manifests that only a layer link names (rule 12).

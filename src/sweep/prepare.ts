@@ -1,4 +1,5 @@
 import { AppError } from '../fs/errors.js';
+import { Bits } from '../graph/lists.js';
 import { keepEverything } from '../graph/liveness.js';
 import type { Decisions } from '../graph/liveness.js';
 import { findRevision, numbersOf, tagPlace } from '../graph/store-index.js';
@@ -12,9 +13,18 @@ import { survivorsOf } from '../plan/survivors.js';
 import type { ScanOptions } from '../scan/scan.js';
 import { pushedSince } from './pushed.js';
 
+function blobsOf({ digests }: StoreIndex, actions: readonly Action[]): Bits {
+  const blobs = new Bits(digests.size);
+  for (const action of actions) {
+    const digest = action.kind === 'blob' ? digests.find(action.digest) : undefined;
+    if (digest !== undefined) blobs.add(digest);
+  }
+  return blobs;
+}
+
 /** What a plan drops, as decisions about a store's index. */
 function decisionsOf(index: StoreIndex, actions: readonly Action[]): Decisions {
-  const decisions = keepEverything(index);
+  const decisions = { ...keepEverything(index), settled: blobsOf(index, actions) };
   const repositories = numbersOf(index);
   const tags = new Set<string>();
   for (const action of actions) {
@@ -80,8 +90,8 @@ export async function checkBlobs(
   actions: readonly Action[],
 ): Promise<void> {
   const survey = await surveyStore(scan, (index) => {
-    const { tagDropped, tagProtected } = decisionsOf(index, actions);
-    return { ...keepEverything(index), tagDropped, tagProtected };
+    const { revisionDroppable } = keepEverything(index);
+    return { ...decisionsOf(index, actions), revisionDroppable };
   });
   refuseBlind(survey);
   const changed = changeSince(survey, header, actions);

@@ -52,11 +52,14 @@ export async function planInProcess(
   return { plan, blind: survey.blind.length > 0 };
 }
 
+/** `stopAfter`: asks for the end when so many actions are done. */
 export async function sweepInProcess(
   root: string,
   toDo: Plan,
-  undo?: () => OutFile,
+  { undo, stopAfter = Infinity }: { undo?: () => OutFile; stopAfter?: number } = {},
 ): Promise<SweepResult> {
+  const stop = new Int32Array(new SharedArrayBuffer(4));
+  let actions = 0;
   const fs = makeReadFs();
   const found = await openRoot(fs, root, { env: {}, allowMounts: [] });
   const runner = new Runner({ fs, threads: 1 });
@@ -70,10 +73,12 @@ export async function sweepInProcess(
     threads: 1,
     linksOnly: false,
     undo,
-    stop: new Int32Array(new SharedArrayBuffer(4)),
+    stop,
     assertStopped: () => Promise.resolve(),
     confirm: () => Promise.resolve(true),
-    onAction: () => undefined,
+    onAction: () => {
+      if (++actions >= stopAfter) stop[0] = 1;
+    },
     onProgress: () => undefined,
   });
 }

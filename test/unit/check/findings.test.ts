@@ -556,6 +556,6 @@ async function sweepWithUndo(
     finish: (): void => undefined,
     discard: (): void => undefined,
   };
-  await sweepInProcess(store.root, plan, () => file);
+  await sweepInProcess(store.root, plan, { undo: () => file });
   return parsePlan(Buffer.from(text), 'undo');
 }
