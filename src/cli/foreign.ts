@@ -1,4 +1,4 @@
-import type { ForeignStore } from '../scan/root.js';
+import type { ForeignStore } from '../scan/foreign-signs.js';
 
 const WHOSE: Readonly<Record<ForeignStore['kind'], string>> = {
   gitlab: "GitLab's registry with its metadata database",

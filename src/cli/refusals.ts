@@ -3,7 +3,8 @@ import type { StoreIndex } from '../graph/store-index.js';
 import type { Survey } from '../plan/derive.js';
 import type { GarbageOptions } from '../plan/disk-question.js';
 import { parseDigest } from '../registry/digest.js';
-import type { ForeignStore, StoreRoot } from '../scan/root.js';
+import type { ForeignStore } from '../scan/foreign-signs.js';
+import type { StoreRoot } from '../scan/root.js';
 import { describeForeign } from './foreign.js';
 import type { Session } from './session.js';
 

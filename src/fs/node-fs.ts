@@ -22,6 +22,7 @@ export type NodeLikeFs = Pick<
   | 'readSync'
   | 'readdirSync'
   | 'lstatSync'
+  | 'readlinkSync'
   | 'realpathSync'
   | 'statfsSync'
 >;
@@ -72,6 +73,7 @@ export function makeReadFs(fs: NodeLikeFs = nodeFs): ReadFs {
       }
     },
     resolve: (path) => fs.realpathSync(toNative(path), { encoding: 'latin1' }),
+    linkTarget: (path) => fs.readlinkSync(toNative(path), { encoding: 'latin1' }),
     space: (path) => toSpace(fs.statfsSync(toNative(path))),
   };
 }

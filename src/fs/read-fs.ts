@@ -85,6 +85,8 @@ export interface ReadFs {
   readParts(path: BytePath, buffer: Uint8Array, each: (part: Uint8Array) => boolean): void;
   /** The path with every symlink resolved; throws ENOENT. */
   resolve(path: BytePath): BytePath;
+  /** What a symlink says; throws EINVAL for what is none. */
+  linkTarget(path: BytePath): BytePath;
   space(path: BytePath): SpaceStat;
 }
 

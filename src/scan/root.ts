@@ -1,17 +1,13 @@
+import { resolve } from 'node:path';
 import { displayName, toBytePath } from '../fs/bytes.js';
-import { AppError, errnoOf, messageOf } from '../fs/errors.js';
+import { AppError } from '../fs/errors.js';
 import type { BytePath, FileStat, ReadFs } from '../fs/read-fs.js';
 import { BLOBS, REGISTRY_BELOW_ROOT, REPOSITORIES } from '../registry/layout.js';
+import { foreignByFiles, rootAbove } from './foreign-signs.js';
+import type { ForeignStore } from './foreign-signs.js';
+import { exists, explain, isDirectory, kindAt, WAY_OUT } from './kinds.js';
 import { mountsBelow, readMounts } from './mounts.js';
 import type { Mount } from './mounts.js';
-
-/** A store whose roots are not all on its disk, and how that was told. */
-export interface ForeignStore {
-  readonly kind: 'harbor' | 'gitlab' | 'cache';
-  readonly sign: string;
-  /** The configuration names no upstream, so a cache may be a registry by now. */
-  readonly doubtful?: boolean;
-}
 
 export interface StoreRoot {
   /** The registry's rootdirectory, resolved; `docker/registry/v2` itself where it has no parent. */
@@ -31,7 +27,6 @@ export interface RootOptions {
 }
 
 const CONFIG_LIMIT = 1024 * 1024;
-const WAY_OUT = "ROOT is a rootdirectory, its docker/registry/v2, or the registry's config.yml";
 
 /**
  * Finds the store that ROOT means. ROOT is resolved once; nothing below it is followed.
@@ -79,11 +74,12 @@ function locate(
   known: ForeignStore | undefined,
 ): StoreRoot {
   const base = findBase(fs, directory, shownAs);
-  const below = `/${REGISTRY_BELOW_ROOT}`;
-  const root = base.endsWith(below) ? base.slice(0, -below.length) || '/' : base;
+  const root = rootAbove(base);
   const { dev, ino } = statOrExplain(fs, base, shownAs);
   refuseMounts(fs, base, options.allowMounts);
-  return { root, base, dev, ino, foreign: known ?? foreignByFiles(fs, root, base) };
+  const foreign =
+    known ?? foreignByFiles(fs, base, [root, directory, toBytePath(resolve(shownAs))]);
+  return { root, base, dev, ino, foreign };
 }
 
 function findBase(fs: ReadFs, directory: BytePath, shownAs: string): BytePath {
@@ -135,23 +131,6 @@ function refuseOtherLayouts(fs: ReadFs, directory: BytePath, shownAs: string): v
       ['regsweep reads the v2 layout, docker/registry/v2; v1 has no manifests and no digests'],
     );
   }
-}
-
-function foreignByFiles(fs: ReadFs, root: BytePath, base: BytePath): ForeignStore | undefined {
-  const lock = `${base.slice(0, base.lastIndexOf('/'))}/lockfiles/database-in-use`;
-  if (exists(fs, lock)) return { kind: 'gitlab', sign: 'lockfiles/database-in-use' };
-  // Harbor's data volume has its registry's root beside these (goharbor/harbor make/).
-  const parent = root.slice(0, root.lastIndexOf('/'));
-  // With a database and a Redis elsewhere, the rest is there all the same.
-  const siblings = ['database', 'redis', 'job_logs', 'ca_download', 'trivy-adapter'];
-  const beside = siblings.filter((name) => isDirectory(fs, `${parent}/${name}`));
-  if (root !== base && beside.length >= 2) {
-    return { kind: 'harbor', sign: `${beside.join('/, ')}/ beside the root` };
-  }
-  if (exists(fs, `${root}/scheduler-state.json`)) {
-    return { kind: 'cache', sign: 'scheduler-state.json in the root' };
-  }
-  return undefined;
 }
 
 function refuseMounts(fs: ReadFs, base: BytePath, allowed: readonly string[]): void {
@@ -213,49 +192,10 @@ function statOrExplain(fs: ReadFs, path: BytePath, shownAs: string): FileStat {
   return stat;
 }
 
-function explain(error: unknown, shownAs: string): AppError {
-  const code = errnoOf(error);
-  if (code === 'ENOENT' || code === 'ENOTDIR') {
-    return new AppError('no-store', `no such root: ${shownAs}`, [WAY_OUT], error);
-  }
-  if (code === 'EACCES' || code === 'EPERM') {
-    return new AppError(
-      'no-store',
-      `no permission to read ${shownAs}`,
-      ['run as the user that owns the store, or as root'],
-      error,
-    );
-  }
-  return new AppError('no-store', `cannot read ${shownAs}: ${messageOf(error)}`, [], error);
-}
-
 function readText(fs: ReadFs, path: BytePath): string {
   const buffer = new Uint8Array(CONFIG_LIMIT);
   try {
     return Buffer.from(buffer.buffer, 0, fs.read(path, buffer)).toString('utf8');
-  } catch (error) {
-    throw explain(error, displayName(path));
-  }
-}
-
-function isDirectory(fs: ReadFs, path: BytePath): boolean {
-  const kind = kindAt(fs, path);
-  if (kind !== 'symlink') return kind === 'directory';
-  try {
-    return fs.stat(fs.resolve(path))?.kind === 'directory';
-  } catch {
-    // A dangling link or a loop is no directory; anything worse shows when it is listed.
-    return false;
-  }
-}
-
-function exists(fs: ReadFs, path: BytePath): boolean {
-  return kindAt(fs, path) !== undefined;
-}
-
-function kindAt(fs: ReadFs, path: BytePath): FileStat['kind'] | undefined {
-  try {
-    return fs.stat(path)?.kind;
   } catch (error) {
     throw explain(error, displayName(path));
   }

@@ -191,6 +191,73 @@ describe('stores whose roots are elsewhere', () => {
     expect((await open(store, '/r')).foreign?.kind).toBe('gitlab');
   });
 
+  const WAYS: readonly [string, string, (fs: FsLike) => void, readonly string[]][] = [
+    [
+      'the root is a symlink',
+      '/data/registry',
+      (fs) => fs.symlinkSync('../big/registry', '/data/registry'),
+      [
+        '/data/registry',
+        '/data/registry/',
+        '/data/registry/docker/registry/v2',
+        '/data/../data/registry',
+      ],
+    ],
+    [
+      'a symlink leads to that symlink',
+      '/data/registry',
+      (fs) => {
+        fs.symlinkSync('/big/registry', '/data/registry');
+        fs.symlinkSync('data', '/old');
+        fs.mkdirSync('/srv', { recursive: true });
+        fs.symlinkSync('../old/registry', '/srv/current');
+      },
+      ['/srv/current', '/old/registry', '/srv/current/docker/registry/v2'],
+    ],
+    [
+      'docker/registry/v2 is a symlink',
+      '/data/registry',
+      (fs) => {
+        fs.mkdirSync('/data/registry/docker/registry', { recursive: true });
+        fs.symlinkSync('/big/registry/docker/registry/v2', '/data/registry/docker/registry/v2');
+      },
+      ['/data/registry', '/data/registry/docker/registry/v2'],
+    ],
+    [
+      'docker is a symlink',
+      '/data/registry',
+      (fs) => {
+        fs.mkdirSync('/data/registry', { recursive: true });
+        fs.symlinkSync('/big/registry/docker', '/data/registry/docker');
+      },
+      ['/data/registry'],
+    ],
+  ];
+
+  describe.each(WAYS)('the store is on another disk, and %s', (_, root, link, arguments_) => {
+    it.each(arguments_)('%s shows what it is', async (argument) => {
+      const storeOnDisk = (): StoreBuilder => {
+        const store = storeAt('/big/registry');
+        store.fs.mkdirSync('/data', { recursive: true });
+        link(store.fs);
+        return store;
+      };
+      const plain = storeOnDisk();
+      expect((await open(plain, argument)).foreign).toBeUndefined();
+      const harbor = storeOnDisk();
+      for (const name of ['database', 'redis'])
+        harbor.fs.mkdirSync(`/data/${name}`, { recursive: true });
+      expect((await open(harbor, argument)).foreign?.kind).toBe('harbor');
+      const cache = storeOnDisk();
+      cache.fs.writeFileSync(`${root}/scheduler-state.json`, '{}');
+      expect((await open(cache, argument)).foreign?.kind).toBe('cache');
+      const gitlab = storeOnDisk();
+      gitlab.fs.mkdirSync(`${root}/docker/registry/lockfiles`, { recursive: true });
+      gitlab.fs.writeFileSync(`${root}/docker/registry/lockfiles/database-in-use`, '');
+      expect((await open(gitlab, argument)).foreign?.kind).toBe('gitlab');
+    });
+  });
+
   it('a pull-through cache, by its configuration or its scheduler', async () => {
     const store = storeAt('/r');
     store.fs.writeFileSync(
