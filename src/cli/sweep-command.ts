@@ -21,6 +21,7 @@ import { describeProcess, lookForRegistry } from '../sweep/quiescence.js';
 import type { Look } from '../sweep/quiescence.js';
 import { assertSameRoot, runSweep } from '../sweep/sweep.js';
 import { undoPolicy } from '../sweep/undo.js';
+import type { Verification } from '../sweep/verify.js';
 import type { SweepResult } from '../sweep/sweep.js';
 import { EXIT } from './exit.js';
 import { print, reportWidth } from './output.js';
@@ -237,6 +238,7 @@ function report(
           : {
               ...verification,
               lost: verification.lost.map(displayName),
+              pushed: verification.pushed.map(displayName),
               unseen: verification.unseen === undefined ? null : displayName(verification.unseen),
             },
       seconds: Math.round(seconds * 1000) / 1000,
@@ -251,17 +253,24 @@ function report(
     print(1, `${lines.join('\n')}\n`);
   }
   if (code === EXIT.unverified && flags.quiet === true) {
-    const [lost] = verification?.lost ?? [];
-    const what = lost === undefined ? `cannot read ${verification?.unseen ?? ''}` : `lost: ${lost}`;
-    print(2, `error: verification failed: ${escapeName(what)}\n`);
+    print(2, `error: verification failed: ${escapeName(whyUnverified(verification))}\n`);
   }
   return code;
+}
+
+function whyUnverified(verification: Verification | undefined): string {
+  const [lost] = verification?.lost ?? [];
+  if (lost !== undefined) return `lost: ${lost}`;
+  const [pushed] = verification?.pushed ?? [];
+  if (pushed !== undefined) return `pushed while this ran, and lacks blobs that went: ${pushed}`;
+  return `cannot read ${verification?.unseen ?? ''}`;
 }
 
 function exitCodeOf(session: Session, result: SweepResult): number {
   const { verification } = result;
   if (verification !== undefined) {
-    if (verification.lost.length > 0 || verification.unseen !== undefined) return EXIT.unverified;
+    const { lost, pushed, unseen } = verification;
+    if (lost.length > 0 || pushed.length > 0 || unseen !== undefined) return EXIT.unverified;
   }
   if (result.ended === 'complete') return EXIT.done;
   // Whoever answers no is served; Ctrl-C at the question is no answer.

@@ -170,24 +170,38 @@ function leftBehind(result: SweepResult, end: SweepEnd): string[] {
 function verified(result: SweepResult, style: Style): string[] {
   const { verification } = result;
   if (verification === undefined) return [];
-  const { lost, unseen } = verification;
+  const { lost, pushed, unseen } = verification;
   if (unseen !== undefined) {
     return [
       style.bad(`  NOT VERIFIED: not everything could be read: ${escapeName(unseen)}`),
       '    nothing says that anything is lost; regsweep plan looks again',
     ];
   }
-  if (lost.length === 0) {
-    return [
-      `  verified: all ${formatCount(verification.checked)} tags and manifests that resolved before resolve now`,
-    ];
-  }
+  const checked = formatCount(verification.checked);
+  const kept =
+    lost.length === 0
+      ? [`  verified: all ${checked} tags and manifests that resolved before resolve now`]
+      : [
+          style.bad(
+            `  VERIFICATION FAILED: ${formatCount(lost.length)} of ${checked} do not resolve any more`,
+          ),
+          ...shownNames(lost),
+        ];
+  if (pushed.length === 0) return kept;
   return [
+    ...kept,
     style.bad(
-      `  VERIFICATION FAILED: ${formatCount(lost.length)} of ${formatCount(verification.checked)} do not resolve any more`,
+      `  PUSHED WHILE THIS RAN: ${plural(pushed.length, 'name')} ${pushed.length === 1 ? 'lacks' : 'lack'} blobs that went`,
     ),
-    ...lost.slice(0, SHOWN).map((name) => `    ${escapeName(name)}`),
-    ...(lost.length > SHOWN ? [`    ${formatCount(lost.length - SHOWN)} more`] : []),
+    ...shownNames(pushed),
+    '    push them again; the registry was not stopped, or came back by itself',
+  ];
+}
+
+function shownNames(names: readonly string[]): string[] {
+  return [
+    ...names.slice(0, SHOWN).map((name) => `    ${escapeName(name)}`),
+    ...(names.length > SHOWN ? [`    ${formatCount(names.length - SHOWN)} more`] : []),
   ];
 }
 

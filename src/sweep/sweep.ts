@@ -18,6 +18,7 @@ import type { Phase } from './phases.js';
 import { checkBlobs, checkPlan } from './prepare.js';
 import { isRemoved, prefixOf, removeBlobActions } from './remove-blobs.js';
 import type { BlobAction } from './remove-blobs.js';
+import { Watch } from './watch.js';
 import { writeUndo } from './undo.js';
 import { offerOf, verify } from './verify.js';
 import type { Verification } from './verify.js';
@@ -36,7 +37,7 @@ export interface SweepOptions {
   readonly undo: (() => OutFile) | undefined;
   /** Element 0 turns 1 to stop at the next safe point. */
   readonly stop: Int32Array;
-  /** @throws AppError `running`; asked before the first action, and again before the blobs. */
+  /** @throws AppError `running`; asked before the first action, before the blobs, and while they go. */
   readonly assertStopped: () => Promise<void>;
   /** Asked before anything is changed; false ends the sweep there. */
   readonly confirm: () => Promise<boolean>;
@@ -163,6 +164,7 @@ class Run {
     await this.#options.assertStopped();
     await checkBlobs(scan, plan.header, plan.actions);
     let reached = 0;
+    const watch = new Watch(this.#options.assertStopped, stop);
     await removeBlobActions(actions as BlobAction[], {
       root,
       devices,
@@ -182,8 +184,9 @@ class Run {
           this.#options.onProgress(name, reached, actions.length, this.#freedBytes);
         }
       },
-    });
+    }).finally(() => watch.end());
     hand.sync();
+    await watch.assertQuiet();
     this.#options.onProgress(name, reached, actions.length, this.#freedBytes);
     return reached === actions.length && !this.#isStopped();
   }

@@ -1,6 +1,6 @@
 import { Bits } from '../graph/lists.js';
 import { listResolving } from '../graph/resolve.js';
-import { tagPlace } from '../graph/store-index.js';
+import { eachOf, isLinked, NO_DIGEST, reverseOf, tagPlace } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
 import { resolvingName } from '../plan/action.js';
 import type { Action, LinkAction } from '../plan/action.js';
@@ -15,7 +15,9 @@ export interface Verification {
   readonly checked: number;
   /** Of these, what cannot be pulled whole now; and repositories that lost layer links. */
   readonly lost: readonly string[];
-  /** What could not be read now, so that nothing can be said; then `lost` is empty. */
+  /** What came while the sweep ran, and names blobs that went. */
+  readonly pushed: readonly string[];
+  /** What could not be read now, so that nothing can be said; then `lost` and `pushed` are empty. */
   readonly unseen: string | undefined;
 }
 
@@ -65,7 +67,7 @@ export function verify(
   const promised = new Set([...keptOf(before, actions), ...back]);
   // What could not be read before either, a repair does not make readable.
   const unseen = after.blind.find((why) => !before.blind.includes(why));
-  if (unseen !== undefined) return { checked: promised.size, lost: [], unseen };
+  if (unseen !== undefined) return { checked: promised.size, lost: [], pushed: [], unseen };
   const now = offerOf(after.index, actions);
   const lost = [...promised].filter((name) => !now.resolving.has(name));
   for (const [repository, links] of before.layerLinks) {
@@ -74,7 +76,8 @@ export function verify(
     // More of them than before is a push, and no loss.
     if (!same && left.count <= links.count) lost.push(`${repository} (layer links)`);
   }
-  return { checked: promised.size, lost: lost.sort(), unseen };
+  const pushed = pushedMeanwhile(after.index, actions, ended);
+  return { checked: promised.size, lost: lost.sort(), pushed, unseen };
 }
 
 /** What an undo promises: what was whole when it went, but for tags that are on something else now. */
@@ -94,21 +97,74 @@ function putBack(index: StoreIndex, actions: readonly Action[]): string[] {
   return whole.filter((link) => !isMoved(link)).map(resolvingName);
 }
 
+/**
+ * Tags and manifests that are linked now and name, by content and however deep, a blob that a
+ * plan removed: they came while it was carried out. Of a sweep that was stopped, what the plan
+ * drops and was not reached is none.
+ */
+function pushedMeanwhile(index: StoreIndex, actions: readonly Action[], ended: boolean): string[] {
+  const gone: number[] = [];
+  for (const action of actions) {
+    const digest = action.kind === 'blob' ? index.digests.find(action.digest) : undefined;
+    if (digest !== undefined && !index.present.has(digest)) gone.push(digest);
+  }
+  const lacking = holdersOf(index, gone);
+  const dropped = ended ? new Set<string>() : droppedNames(actions);
+  const { revisions, tags } = index;
+  const found: string[] = [];
+  const add = (name: string): void => {
+    if (!dropped.has(name)) found.push(name);
+  };
+  revisions.digest.forEach((digest, entry) => {
+    if (!isLinked(index, entry) || !lacking.has(digest)) return;
+    const repository = index.repositories[revisions.repository[entry] as number] as string;
+    add(`${repository}@${index.digests.text(digest)}`);
+  });
+  tags.digest.forEach((digest, tag) => {
+    if (digest === NO_DIGEST || !lacking.has(digest)) return;
+    const place = tagPlace(index, tag);
+    add(`${place.repository}:${place.tag} ${index.digests.text(digest)}`);
+  });
+  return found.sort();
+}
+
+/** Some digests, and the manifests that name them by content, however far up. */
+function holdersOf(index: StoreIndex, digests: readonly number[]): Bits {
+  const holders = new Bits(index.digests.size);
+  const stack = digests.filter((digest) => holders.add(digest));
+  if (stack.length === 0) return holders;
+  const { parents } = reverseOf(index);
+  for (let at = stack.pop(); at !== undefined; at = stack.pop()) {
+    eachOf(parents, at, (parent) => {
+      if (holders.add(parent)) stack.push(parent);
+    });
+  }
+  return holders;
+}
+
 function keptOf({ resolving }: Offer, actions: readonly Action[]): string[] {
-  const dropped = new Set<string>();
+  const dropped = droppedNames(actions);
   const undone = new Set<string>();
   for (const action of actions) {
     if (action.kind === 'link' && (action.removes === true || action.exact !== undefined)) {
       // The undo of a repair breaks what it mended: nothing of its repository was promised.
       undone.add(action.repository);
     }
+  }
+  const isUndone = (name: string): boolean =>
+    undone.size > 0 && undone.has(name.replace(/[@:].*$/s, ''));
+  return [...resolving].filter((name) => !dropped.has(name) && !isUndone(name));
+}
+
+/** What a plan drops, as `listResolving` names it. */
+function droppedNames(actions: readonly Action[]): Set<string> {
+  const dropped = new Set<string>();
+  for (const action of actions) {
     if (action.kind === 'tag') {
       dropped.add(`${action.repository}:${action.tag} ${action.digest}`);
     } else if (action.kind === 'revision') {
       dropped.add(`${action.repository}@${action.digest}`);
     }
   }
-  const isUndone = (name: string): boolean =>
-    undone.size > 0 && undone.has(name.replace(/[@:].*$/s, ''));
-  return [...resolving].filter((name) => !dropped.has(name) && !isUndone(name));
+  return dropped;
 }

@@ -9,7 +9,8 @@ import type { PlanLine, PlanReport } from '../support/cli.ts';
 import { describeUnless, describeWithPackages, isRoot } from '../support/packages.ts';
 import { startRegistry } from '../support/registry.ts';
 import type { Registry } from '../support/registry.ts';
-import { buildShim, SHIM_PACKAGES, untilStopped } from '../support/shim.ts';
+import { buildShim, readCalls, SHIM_PACKAGES, untilStopped } from '../support/shim.ts';
+import { digestOf } from '../support/store.ts';
 import {
   addOrphans,
   brokenIn,
@@ -186,6 +187,99 @@ describeUnless(obstacleToLooking(), 'a sweep', () => {
       expect(brokenIn(root)).toEqual([]);
     });
   });
+
+  describeWithPackages(
+    ['docker-registry', ...SHIM_PACKAGES],
+    'during whose blobs a registry starts',
+    () => {
+      let shim: ReturnType<typeof buildShim>;
+      beforeAll(() => {
+        shim = buildShim();
+      });
+      afterAll(() => shim.remove());
+
+      const throughShim = (injection: Parameters<typeof shim.environment>[0]): string[] => {
+        const settings = Object.entries(shim.environment(injection));
+        return ['env', ...settings.map(([name, value]) => `${name}=${value}`)];
+      };
+
+      /** Which change of a sweep of this store takes its first blob, by a sweep of its copy. */
+      async function firstBlob(): Promise<number> {
+        const copy = join(folder, `copy-${count}`);
+        const report = join(folder, `counted-${count}`);
+        fs.cpSync(root, copy, { recursive: true, preserveTimestamps: true });
+        await writePlan(copy, `${file}-copy`);
+        const wrapper = throughShim({ root: copy, report });
+        const run = await regsweep(['sweep', `${file}-copy`, '--yes', ...STOPPED], { wrapper });
+        expect(run.code).toBe(0);
+        return readCalls(report).findIndex((call) => /^unlink.*\/blobs\//.test(call)) + 1;
+      }
+
+      /** Stops a sweep right before its first blob, and pushes again what it has dropped. */
+      async function pushMeanwhile(): Promise<{
+        run: ReturnType<typeof start>;
+        registry: Registry;
+        pushed: string;
+      }> {
+        const at = await firstBlob();
+        const [repository, text] = droppedImage();
+        const report = join(folder, `calls-${count}`);
+        fs.writeFileSync(report, '');
+        const wrapper = throughShim({ root, report, fault: 'stop', at });
+        const run = start(['sweep', file, '--yes'], join(folder, `state-${count}`), wrapper);
+        children.push(run.child);
+        expect(await untilStopped(report, run.done)).toBe(run.pid);
+        const registry = await serve(root);
+        const { mediaType } = JSON.parse(text) as { mediaType: string };
+        const answer = await fetch(`${registry.url}/v2/${repository}/manifests/again`, {
+          method: 'PUT',
+          headers: { 'Content-Type': mediaType },
+          body: text,
+        });
+        expect(answer.status).toBe(201);
+        return { run, registry, pushed: `${repository}:again ${digestOf(text)}` };
+      }
+
+      /** An image that the plan drops: its repository, and its manifest. */
+      function droppedImage(): [string, string] {
+        const blobs = plannedBlobs(lines);
+        for (const { kind, repository = '', digest = '' } of lines) {
+          if (kind !== 'revision' || !blobs.has(digest)) continue;
+          const hex = digest.slice('sha256:'.length);
+          const data = `${root}/docker/registry/v2/blobs/sha256/${hex.slice(0, 2)}/${hex}/data`;
+          const text = fs.readFileSync(data, 'utf8');
+          if (/"layers"/.test(text) && /"mediaType"/.test(text)) return [repository, text];
+        }
+        throw new Error('the plan drops no image');
+      }
+
+      test('and runs at their end: exit 5, and what is left to do stays', async () => {
+        const { run, registry } = await pushMeanwhile();
+        run.child.kill('SIGCONT');
+        const { code, stderr } = await run.done;
+        expect({ code, stderr }).toMatchObject({
+          code: 5,
+          stderr: expect.stringContaining(`pid ${registry.pid}`) as string,
+        });
+        expect(stderr).toContain('what was pushed meanwhile may lack some');
+        await registry.stop();
+        // What was pushed again is none of the plan's any more.
+        expect((await sweep()).code).toBe(6);
+      });
+
+      test('takes a push, and is gone again: exit 7, and what was pushed is named', async () => {
+        const { run, registry, pushed } = await pushMeanwhile();
+        await registry.stop();
+        run.child.kill('SIGCONT');
+        const { code, stdout } = await run.done;
+        expect({ code, stdout }).toMatchObject({
+          code: 7,
+          stdout: expect.stringContaining('PUSHED WHILE THIS RAN') as string,
+        });
+        expect(stdout).toContain(pushed);
+      });
+    },
+  );
 
   describeUnless(obstacleToContainers(), 'while a registry runs in a container', () => {
     /** A process that looks like a registry, in a root and a mount namespace of its own, where the store is `/mnt/data`. */

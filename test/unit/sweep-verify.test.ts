@@ -45,6 +45,7 @@ describe('the verification', () => {
     expect(await verifyAround(store, happen, [dropped])).toEqual({
       checked: 2,
       lost: [],
+      pushed: [],
       unseen: undefined,
     });
     expect((await verifyAround(store, () => store.deleteRevision('a', digest))).lost).toEqual([
@@ -83,7 +84,44 @@ describe('the verification', () => {
     const broken = image(store, 'a', 'broken');
     store.deleteRevision('a', broken.digest);
     const happen = (): void => void image(store, 'b', 'new');
-    expect(await verifyAround(store, happen)).toEqual({ checked: 0, lost: [], unseen: undefined });
+    expect(await verifyAround(store, happen)).toEqual({
+      checked: 0,
+      lost: [],
+      pushed: [],
+      unseen: undefined,
+    });
+  });
+
+  test('names what came meanwhile and lacks what the plan removed', async () => {
+    const store = newStore();
+    const { digest, edges } = image(store, 'a');
+    image(store, 'a', 'kept');
+    const layer = digestOf(edges[1] as string);
+    const actions: Action[] = [
+      { kind: 'revision', repository: 'a', digest: digestOf(digest), reason: '', mtimeMs: 0 },
+      { kind: 'blob', digest: layer, bytes: 1, mtimeNs: '0' },
+    ];
+    const go = (): void => {
+      store.deleteRevision('a', digest);
+      remove(store, store.blobPath(layer).slice(0, -'/data'.length));
+    };
+    expect((await verifyAround(store, go, actions)).pushed).toEqual([]);
+    const index = store.index('b', [
+      { digest, size: 1, mediaType: 'application/vnd.oci.image.manifest.v1+json', edges: [] },
+    ]);
+    const push = (): void => {
+      store.revision('a', digest);
+      store.tag('a', 'again', digest);
+    };
+    expect((await verifyAround(store, push, actions)).pushed).toEqual([
+      `a:again ${digest}`,
+      `a@${digest}`,
+      `b@${index.digest}`,
+    ]);
+    // What a sweep that was stopped has not reached is no push.
+    const before = offerOf((await look(store)).index, actions);
+    const { pushed } = verify(before, await look(store), actions, false);
+    expect(pushed).not.toContain(`a@${digest}`);
   });
 
   test('a tag that was moved since is not the one that the plan drops', async () => {
@@ -111,6 +149,7 @@ describe('the verification', () => {
     expect(verify(before, after, [], true)).toEqual({
       checked: 2,
       lost: [],
+      pushed: [],
       unseen: 'repositories/a: EIO',
     });
   });
