@@ -28,6 +28,15 @@ interface Frame {
 }
 
 const frames: Frame[] = [];
+
+/**
+ * Deeper text is malformed to the registry as well (Go's encoding/json has this limit), and a
+ * frame for each level of a blob that is nothing but brackets would be hundreds of megabytes.
+ */
+const DEEPEST = 10_000;
+/** Frames that stay for the next manifest; a real one is some five levels deep. */
+const FRAMES_KEPT = 64;
+
 let ownEdges: Int32Array = new Int32Array(256);
 
 /**
@@ -36,12 +45,13 @@ let ownEdges: Int32Array = new Int32Array(256);
  * An edge is every value of a key that Go would match to `digest` or `blobSum`: whatever its
  * case, at any depth, duplicates and escaped spellings included, since encoding/json folds
  * case and keeps the last of two equal keys while `JSON.parse` does neither. Only what
- * stands inside the top-level `subject` is none. Text that is no JSON object, and kinds that
- * are not understood, give every digest-shaped string.
+ * stands inside the top-level `subject` is none. Text that is no JSON object or too deep, and
+ * kinds that are not understood, give every digest-shaped string.
  */
 export function scanManifest(bytes: Uint8Array, out: EdgeBuffer): ManifestScan {
   const start = out.count;
   const top = walk(bytes, out);
+  if (frames.length > FRAMES_KEPT) frames.length = FRAMES_KEPT;
   const kind = top === undefined ? KIND.malformed : kindOfTop(top);
   if (kind === KIND.malformed || kind === KIND.unknown) {
     // What was seen before an error is seen again by the wider search, but for the subject.
@@ -135,6 +145,7 @@ function walk(bytes: Uint8Array, out: EdgeBuffer): Top | undefined {
     } else {
       if (!mayBegin(frame)) return undefined;
       if (c === 0x7b || c === 0x5b) {
+        if (depth === DEEPEST) return undefined;
         // Strings of an array answer to the key that holds the array.
         frame = open(depth++, c === 0x7b, c === 0x7b ? KEY.none : frame.key, owned);
         pos++;

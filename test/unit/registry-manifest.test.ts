@@ -181,13 +181,36 @@ describe('the manifest scanner and JSON.parse', () => {
     expect(subjects.size).toBe(0);
   });
 
+  it('goes down ten thousand levels as the registry does, and no further', () => {
+    const [a, b] = DIGESTS as [string, string];
+    const nest = (levels: number): string =>
+      `{"x":${'['.repeat(levels - 2)}{"digest":"${a}"}${']'.repeat(levels - 2)},"config":{}}`;
+    expect(scan(nest(10_000))).toMatchObject({ kind: KIND.image, edges: new Set([a]) });
+    const deeper = nest(10_001).replace('"config"', `"subject":{"digest":"${b}"},"config"`);
+    expect(scan(deeper)).toMatchObject({
+      kind: KIND.malformed,
+      declared: false,
+      edges: new Set([a, b]),
+      subjects: new Set(),
+    });
+  });
+
   it('is not stopped by a million levels', () => {
     const deep = 1_000_000;
     const [a] = DIGESTS as [string];
     const text = `{"x":${'['.repeat(deep)}{"digest":"${a}"}${']'.repeat(deep)},"config":{}}`;
-    expect(scan(text).edges).toEqual(new Set([a]));
+    expect(scan(text)).toMatchObject({ kind: KIND.malformed, edges: new Set([a]) });
     expect(scan('{"a":'.repeat(deep)).kind).toBe(KIND.malformed);
     expect(scan('['.repeat(deep)).kind).toBe(KIND.malformed);
+  });
+
+  it('four megabytes of brackets take no memory to speak of', () => {
+    const text = Buffer.from(`{"a":${'['.repeat(4 << 20)}`);
+    const buffer = new EdgeBuffer();
+    const before = process.memoryUsage().heapUsed;
+    expect(scanManifest(text, buffer).kind).toBe(KIND.malformed);
+    // A frame for each level would be some 300 MB; the text as a string is 4 MB, some times over.
+    expect(process.memoryUsage().heapUsed - before).toBeLessThan(64 << 20);
   });
 });
 
