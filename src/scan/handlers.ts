@@ -13,6 +13,7 @@ import type { ManifestShard } from './manifest-shard.js';
 import type { PortraitFacts, PortraitShard } from './portrait-shard.js';
 import { readRepositories } from './repository-shard.js';
 import type { RepositoryShard } from './repository-shard.js';
+import { unlessShort } from './shortage.js';
 import type { UsageFacts, UsageShard } from './usage-shard.js';
 
 /** The kinds of shard, what each is given and what it returns. */
@@ -59,12 +60,15 @@ async function loadPainting(): Promise<Handler<'manifests'>> {
   return (fs, shard) => readManifests(fs, shard, portraitIn);
 }
 
-/** Does one shard's work, all of it in one turn once the handler is there. */
+/**
+ * Does one shard's work, all of it in one turn once the handler is there.
+ * @throws AppError `io` when descriptors or memory ran out.
+ */
 export async function runTask<K extends TaskName>(
   fs: ReadFs,
   task: K,
   shard: Tasks[K]['shard'],
 ): Promise<Tasks[K]['facts']> {
   const handle = await HANDLERS[task](shard);
-  return handle(fs, shard);
+  return unlessShort(fs, (watched) => handle(watched, shard));
 }

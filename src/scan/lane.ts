@@ -1,4 +1,5 @@
 import type { MessagePort, Transferable } from 'node:worker_threads';
+import { AppError } from '../fs/errors.js';
 import type { TaskName, Tasks } from './handlers.js';
 
 /**
@@ -14,11 +15,10 @@ export interface Lane<K extends TaskName = TaskName> {
   readonly port: MessagePort;
 }
 
-/** What a shard says, and which of them it was. */
-export interface Answer<K extends TaskName = TaskName> {
-  readonly at: number;
-  readonly facts: Tasks[K]['facts'];
-}
+/** What a shard says, and which of them it was; or why the run has to end. */
+export type Answer<K extends TaskName = TaskName> =
+  | { readonly at: number; readonly facts: Tasks[K]['facts'] }
+  | { readonly failed: Pick<AppError, 'code' | 'message' | 'hint'> };
 
 /** A counter of which nothing is claimed yet. */
 export function makeCounter(): Int32Array<SharedArrayBuffer> {
@@ -46,9 +46,17 @@ export async function work<K extends TaskName>(
   handle: (shard: Tasks[K]['shard']) => Tasks[K]['facts'] | Promise<Tasks[K]['facts']>,
 ): Promise<void> {
   for (let at = claim(counter); at < shards.length; at = claim(counter)) {
-    const facts = await handle(shards[at] as Tasks[K]['shard']);
-    const answer: Answer<K> = { at, facts };
-    port.postMessage(answer, buffersOf(facts));
+    let facts: Tasks[K]['facts'];
+    try {
+      facts = await handle(shards[at] as Tasks[K]['shard']);
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      // As an error it would lose its class, its code and its hint on the way.
+      const { code, message, hint } = error;
+      port.postMessage({ failed: { code, message, hint } } satisfies Answer<K>);
+      break;
+    }
+    port.postMessage({ at, facts } satisfies Answer<K>, buffersOf(facts));
   }
   port.close();
 }

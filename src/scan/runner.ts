@@ -202,7 +202,10 @@ class Crew<K extends TaskName> {
 
   /** Lets workers join until there are as many as wanted, and no more than shards to claim. */
   call(ready: () => Promise<Pool>, wanted: number): void {
-    const take = ({ at, facts }: Answer<K>): void => this.#answers.put(at, facts);
+    const take = (answer: Answer<K>): void => {
+      if ('failed' in answer) this.#answers.fail(asError(answer.failed));
+      else this.#answers.put(answer.at, answer.facts);
+    };
     for (let more = Math.min(wanted - this.#ended.length, this.#unclaimed()); more > 0; more--) {
       const ended = this.#join(ready(), take);
       this.#ended.push(ended);
@@ -224,6 +227,10 @@ class Crew<K extends TaskName> {
   #unclaimed(): number {
     return this.#lane.shards.length - claimed(this.#lane.counter);
   }
+}
+
+function asError({ code, message, hint }: Pick<AppError, 'code' | 'message' | 'hint'>): AppError {
+  return new AppError(code, message, hint);
 }
 
 function stopped(): AppError {

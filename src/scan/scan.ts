@@ -23,6 +23,7 @@ import type {
 import type { Runner } from './runner.js';
 import { ShardReader } from './shard.js';
 import type { ShardContext } from './shard.js';
+import { unlessShort } from './shortage.js';
 
 /** What takes the facts of a scan, shard by shard, in an order that is the same every time. */
 export interface ScanSink {
@@ -73,11 +74,13 @@ export function contextOf({ base, writeOff }: ScanOptions): ShardContext {
 /** Reads a store in two stages, its structure and then each distinct manifest once. */
 export async function scanStore(options: ScanOptions, sink: ScanSink): Promise<void> {
   const context = contextOf(options);
-  const reader = new ShardReader(options.fs, context);
-  const { repositories, empty } = discover(reader);
+  const { repositories, empty, prefixes, findings } = unlessShort(options.fs, (fs) => {
+    const reader = new ShardReader(fs, context);
+    const found = discover(reader);
+    return { ...found, prefixes: listPrefixes(reader), findings: reader.findings };
+  });
   sink.emptyDirectories(empty);
-  const prefixes = listPrefixes(reader);
-  sink.note(reader.findings);
+  sink.note(findings);
   await scanRepositories(options, context, repositories, sink);
   await scanBlobs(options, context, prefixes, sink);
   await readWanted(options, sink);

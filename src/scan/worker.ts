@@ -3,6 +3,7 @@ import type { TaskName } from './handlers.js';
 import { hashData } from './hash-shard.js';
 import { work } from './lane.js';
 import type { Lane } from './lane.js';
+import { unlessShort } from './shortage.js';
 
 const fs = makeReadFs();
 
@@ -11,7 +12,9 @@ const fs = makeReadFs();
  * instead of 65, for it loads no more than that takes.
  */
 export default async function join<K extends TaskName>(lane: Lane<K>): Promise<void> {
-  if (isHashing(lane)) return await work(lane, (shard) => hashData(fs, shard));
+  if (isHashing(lane)) {
+    return await work(lane, (shard) => unlessShort(fs, (watched) => hashData(watched, shard)));
+  }
   const { runTask } = await import('./handlers.js');
   await work(lane, (shard) => runTask(fs, lane.task, shard));
 }

@@ -209,6 +209,17 @@ describe('a scan that could not see everything', () => {
     expect(planned.planned.size).toBe(0);
   });
 
+  it.each([...deciding, 'blobs', 'blobs/sha256'])(
+    '%s: descriptors that run out are no finding, and end the scan',
+    async (path) => {
+      const wrap = failing(path, errno('EMFILE'));
+      await expect(plan(made.store, { wrap, now: Date.now() })).rejects.toMatchObject({
+        code: 'io',
+        message: expect.stringContaining(path) as string,
+      });
+    },
+  );
+
   it('--write-off gives a path up, and the rest is swept', async () => {
     const path = 'repositories/team/a';
     const options = {

@@ -1,12 +1,16 @@
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { MessageChannel } from 'node:worker_threads';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { AppError } from '../../src/fs/errors.ts';
 import { makeReadFs } from '../../src/fs/node-fs.ts';
 import type { ReadFs } from '../../src/fs/read-fs.ts';
 import { unpackDigest } from '../../src/registry/digest.ts';
 import type { BlobShard } from '../../src/scan/blob-shard.ts';
+import { claim, makeCounter, work } from '../../src/scan/lane.ts';
 import { Runner } from '../../src/scan/runner.ts';
 import type { RunnerOptions } from '../../src/scan/runner.ts';
 
@@ -87,6 +91,37 @@ describe('a runner', () => {
     runner.engage();
     const broken = { base, writeOff: [] } as unknown as BlobShard;
     await expect(found(runner, [...shards.slice(0, 3), broken])).rejects.toThrow('not iterable');
+  });
+
+  it.each(['EMFILE', 'ENFILE', 'ENOMEM'])(
+    '%s is no damage, whatever a shard makes of it: the run ends, and says what to do',
+    async (code) => {
+      const short = new Proxy({} as ReadFs, {
+        get: () => () => {
+          throw Object.assign(new Error(code), { code });
+        },
+      });
+      const runner = makeRunner({ fs: short, threads: 1 });
+      await expect(found(runner, shards)).rejects.toMatchObject({
+        name: 'AppError',
+        code: 'io',
+        message: expect.stringContaining(`${code}, `) as string,
+        hint: [expect.stringContaining('--threads')],
+      });
+    },
+  );
+
+  it('an expected error of a worker is the same here, with its code and its hint', async () => {
+    const { port1, port2 } = new MessageChannel();
+    const answer = once(port1, 'message');
+    const lane = { task: 'blobs', shards, counter: makeCounter(), port: port2 } as const;
+    await work<'blobs'>(lane, () => {
+      throw new AppError('io', 'no more', ['raise the limit']);
+    });
+    const failed = { code: 'io', message: 'no more', hint: ['raise the limit'] };
+    expect(await answer).toEqual([{ failed }]);
+    // The others' shards are theirs to claim.
+    expect(claim(lane.counter)).toBe(1);
   });
 
   it.each([
