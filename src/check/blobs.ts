@@ -83,6 +83,7 @@ const MANIFEST_WORDS: ReadonlyMap<number, [CheckCode, string]> = new Map([
   [READ.oversized, ['oversized-manifest', 'larger than any manifest']],
   [READ.unreadable, ['unreadable', 'the manifest cannot be read']],
   [READ.malformed, ['malformed-manifest', 'what its digest says, and no manifest']],
+  [READ.writtenOff, ['written-off', 'the manifest cannot be read, and was given up']],
 ]);
 
 function manifestFinding(facts: CheckFacts, id: number): CheckFinding | undefined {
@@ -121,6 +122,10 @@ function manifestFinding(facts: CheckFacts, id: number): CheckFinding | undefine
   }
   const draft = { code, severity: 'damage', path, detail, digest, breaks: breaks.of(id) } as const;
   if (read === READ.malformed) return unmended({ ...draft, mend: 'push another' });
+  // A push would skip what is there, and it may well be whole.
+  if (read === READ.unreadable) {
+    return unmended({ ...draft, mend: 'make it readable, or give it up by --write-off' });
+  }
   return lost(facts, id, draft, read === READ.empty || facts.hashed[id] === HASHED.corrupt);
 }
 

@@ -190,5 +190,7 @@ const BROKEN: ReadonlyMap<number, Finding['code']> = new Map([
   [READ.empty, 'empty-manifest'],
   [READ.corrupt, 'corrupt-manifest'],
   [READ.oversized, 'oversized-manifest'],
+  [READ.unreadable, 'unreadable'],
   [READ.malformed, 'malformed-manifest'],
+  [READ.writtenOff, 'written-off'],
 ]);

@@ -56,8 +56,7 @@ export class Walk {
     for (const [repository, why] of index.frozen) this.#taint(repository, why, false);
     for (const pin of index.pins) this.#startPin(pin);
     for (let entry = 0; entry < index.revisions.digest.length; entry++) {
-      const odd = ((index.revisions.flags[entry] as number) & REVISION.noFile) !== 0;
-      const stays = odd || this.#decisions.revisionDroppable[entry] === 0;
+      const stays = this.#isUnsure(entry) || this.#decisions.revisionDroppable[entry] === 0;
       if (stays && isLinked(this.#index, entry)) this.#keepRevision(entry);
     }
     for (let tag = 0; tag < index.tags.digest.length; tag++) this.#startTag(tag);
@@ -192,6 +191,17 @@ export class Walk {
     });
   }
 
+  /**
+   * Whether a revision may not be dropped: its link is no file, or its manifest could not be read.
+   * That one may be a signature of something that lives, or hold what nothing else does; whoever
+   * wants it gone gives it up by --write-off.
+   */
+  #isUnsure(entry: number): boolean {
+    const { revisions, status } = this.#index;
+    if (((revisions.flags[entry] as number) & REVISION.noFile) !== 0) return true;
+    return status[revisions.digest[entry] as number] === READ.unreadable;
+  }
+
   #keepTag(tag: number): void {
     if (!this.#marks.tag(tag)) return;
     const digest = this.#index.tags.digest[tag] as number;
@@ -324,6 +334,7 @@ export const DAMAGE: ReadonlyMap<number, string> = new Map([
   [READ.corrupt, 'corrupt'],
   [READ.oversized, 'oversized'],
   [READ.malformed, 'malformed'],
+  [READ.writtenOff, 'written-off'],
 ]);
 
 const BROKEN_TAG = 'nothing says what a broken tag in it was on';

@@ -125,6 +125,8 @@ export const READ = {
   unreadable: 5,
   /** The digest is right and the text is no JSON object. */
   malformed: 6,
+  /** As `unreadable`, and `--write-off` gives it up. */
+  writtenOff: 7,
 } as const;
 
 /** One entry a manifest, in the order they were asked for; edges one after the other. */

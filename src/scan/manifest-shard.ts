@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto';
 import { errnoOf } from '../fs/errors.js';
-import type { ReadFs } from '../fs/read-fs.js';
+import type { BytePath, ReadFs } from '../fs/read-fs.js';
 import { asBuffer, DIGEST_OF_NOTHING, hexOf, PACKED, unpackDigest } from '../registry/digest.js';
 import type { Digest } from '../registry/digest.js';
 import { EDGE, EdgeBuffer } from '../registry/edges.js';
@@ -119,13 +119,23 @@ function readOne(source: Source, digest: Digest): Uint8Array | ReadStatus {
     if (code === 'ELOOP') source.reader.noteLink(path);
     // What else is in its place, a directory say, is damage to this manifest and hides nothing.
     if (code === 'ELOOP' || code === 'EISDIR' || code === 'ENXIO') return READ.corrupt;
-    source.reader.note('unreadable', 'damage', path, `${code ?? 'error'}: cannot be read`, {
-      digest,
-    });
-    return READ.unreadable;
+    return unreadable(source.reader, path, digest, code ?? 'error');
   }
   if (length === 0) return digest === DIGEST_OF_NOTHING ? READ.malformed : READ.empty;
   return checked(source.buffer.subarray(0, length), digest);
+}
+
+/**
+ * What the manifest names is unknown, and so is its subject: its revisions stay, whatever drops
+ * them, until the operator gives it up.
+ */
+function unreadable(reader: ShardReader, path: BytePath, digest: Digest, code: string): ReadStatus {
+  if (reader.isWrittenOff(path)) {
+    reader.note('written-off', 'notice', path, `${code}: given up by --write-off`, { digest });
+    return READ.writtenOff;
+  }
+  reader.note('unreadable', 'damage', path, `${code}: cannot be read`, { digest });
+  return READ.unreadable;
 }
 
 function checked(content: Uint8Array, digest: Digest): Uint8Array | ReadStatus {

@@ -317,6 +317,25 @@ describe('without permission', () => {
     },
   );
 
+  test('to an untagged signature: it stays, with its layers, until it is given up', async () => {
+    const { root, base, store } = makeShop('locked-signature');
+    const subject = store.image('shop/api', { layers: [Buffer.from('signed')], tag: '2.0' });
+    const layers = [Buffer.from('the signature')];
+    const signature = store.image('shop/api', { layers, subject });
+    store.ageEverything(OLD);
+    const path = store.blobPath(signature.digest);
+    chmodSync(join(base, path), 0o000);
+    const args = ['plan', root, '-m', '-q', '-o', '-'];
+    const kept = await run(args, { wrapper });
+    const given = await run([...args, '--write-off', path], { wrapper });
+    chmodSync(join(base, path), 0o644);
+    expect(kept.code, kept.stderr).toBe(0);
+    const own = new Set([signature.digest, ...signature.edges]);
+    expect(droppedBlobs(kept.stdout).filter((digest) => own.has(digest))).toEqual([]);
+    expect(given.code, given.stderr).toBe(0);
+    expect(droppedBlobs(given.stdout)).toContain(signature.digest);
+  });
+
   test('--write-off gives a path up, and the plan goes on', async () => {
     const { root, base, orphan } = makeShop('written-off');
     const path = 'repositories/shop/api/_layers/sha256';

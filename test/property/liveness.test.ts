@@ -4,7 +4,12 @@ import * as fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parseFallbackTag } from '../../src/registry/reference.ts';
 import { NOW, askOracle, inMemory, shapes, shuffled, without } from '../support/arbitraries.ts';
-import { DAMAGE_KINDS, REAL_DAMAGE_KINDS, damageStore } from '../support/damage.ts';
+import {
+  DAMAGE_KINDS,
+  MEMORY_DAMAGE_KINDS,
+  REAL_DAMAGE_KINDS,
+  damageStore,
+} from '../support/damage.ts';
 import type { Injury } from '../support/damage.ts';
 import { generateStore } from '../support/generate.ts';
 import { createPrng } from '../support/prng.ts';
@@ -201,16 +206,19 @@ describe('on injured stores', () => {
     );
   });
 
-  it.each(DAMAGE_KINDS)('%s: nothing less and nothing more than the oracle', async (kind) => {
-    await fc.assert(
-      fc.asyncProperty(shapes, seeds, async (shape, seed) => {
-        const { fs, root } = inMemory(shape);
-        damageStore(fs, root, createPrng(seed), { kinds: [kind], count: 1 });
-        expect(await disagreements(fs, root)).toEqual([]);
-      }),
-      { numRuns: 6 },
-    );
-  });
+  it.each([...DAMAGE_KINDS, ...MEMORY_DAMAGE_KINDS])(
+    '%s: nothing less and nothing more than the oracle',
+    async (kind) => {
+      await fc.assert(
+        fc.asyncProperty(shapes, seeds, async (shape, seed) => {
+          const { fs, root } = inMemory(shape);
+          damageStore(fs, root, createPrng(seed), { kinds: [kind], count: 1 });
+          expect(await disagreements(fs, root)).toEqual([]);
+        }),
+        { numRuns: 6 },
+      );
+    },
+  );
 
   // Some kinds show on a real disk alone what they are: memfs opens a directory as a file.
   const real = [

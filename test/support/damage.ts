@@ -244,6 +244,15 @@ const IN_MEMORY: Readonly<Record<string, Injure>> = {
   ),
 };
 
+/** On a disk root may read what is locked; memfs asks for the mode whoever reads. */
+const IN_MEMORY_ONLY: Readonly<Record<string, Injure>> = {
+  'locked-manifest': (on) => {
+    const path = manifest(on);
+    if (path !== undefined) on.fs.chmodSync(on.full(path), 0);
+    return path;
+  },
+};
+
 const ON_DISK: Readonly<Record<string, Injure>> = {
   'fifo-tag-link': replace(tagLink, fifo),
   'fifo-revision-link': replace(revisionLink, fifo),
@@ -254,6 +263,8 @@ const ON_DISK: Readonly<Record<string, Injure>> = {
 };
 
 export const DAMAGE_KINDS: readonly string[] = Object.keys(IN_MEMORY);
+/** Kinds that need memfs. */
+export const MEMORY_DAMAGE_KINDS: readonly string[] = Object.keys(IN_MEMORY_ONLY);
 /** Kinds that need a real file system. */
 export const REAL_DAMAGE_KINDS: readonly string[] = Object.keys(ON_DISK);
 
@@ -304,7 +315,8 @@ function attempt(injure: () => string | undefined): string | undefined {
     return injure();
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-    if (['ENOTDIR', 'ENOENT', 'EISDIR', 'EEXIST', 'ELOOP'].includes(code)) return undefined;
+    if (['ENOTDIR', 'ENOENT', 'EISDIR', 'EEXIST', 'ELOOP', 'EACCES'].includes(code))
+      return undefined;
     throw error;
   }
 }
@@ -317,9 +329,10 @@ export function damageStore(
   options: DamageOptions = {},
 ): Injury[] {
   const base = `${root}/docker/registry/v2`;
-  const table: Readonly<Record<string, Injure>> = options.real
-    ? { ...IN_MEMORY, ...ON_DISK }
-    : IN_MEMORY;
+  const table: Readonly<Record<string, Injure>> = {
+    ...IN_MEMORY,
+    ...(options.real ? ON_DISK : IN_MEMORY_ONLY),
+  };
   const kinds = options.kinds ?? Object.keys(table);
   const age = new Date(fs.lstatSync(`${base}/blobs`).mtimeMs);
   const injuries: Injury[] = [];

@@ -3,8 +3,11 @@ import { digestOf } from './store.ts';
 /** The oracle's reading of one manifest: its text, token by token, with nothing clever. */
 
 export interface Content {
-  /** `damaged`: it is there, and its edges are unknown, or known in part only. */
-  readonly state: 'missing' | 'damaged' | 'manifest';
+  /**
+   * `damaged`: it is there, and its edges are unknown, or known in part only. `unreadable`: nobody
+   * could look, so that it may be anything, and whole.
+   */
+  readonly state: 'missing' | 'damaged' | 'unreadable' | 'manifest';
   readonly edges: readonly Edge[];
   readonly subjects: readonly string[];
   readonly looksLikeManifest: boolean;
@@ -116,6 +119,7 @@ export const MISSING: Content = {
   isIndex: false,
 };
 export const DAMAGED: Content = { ...MISSING, state: 'damaged' };
+export const UNREADABLE: Content = { ...MISSING, state: 'unreadable' };
 
 const INDEX_TYPE = /\.image\.index\.|\.manifest\.list\./;
 

@@ -1,4 +1,4 @@
-import { DAMAGED, DIGEST, MISSING, parseContent } from './oracle-manifest.ts';
+import { DAMAGED, DIGEST, MISSING, parseContent, UNREADABLE } from './oracle-manifest.ts';
 import type { Content } from './oracle-manifest.ts';
 import type { FsLike, StatsLike } from './store.ts';
 
@@ -281,6 +281,16 @@ function readBehind(walk: Walk, path: string, name: string): void {
   else readNamespace({ ...walk, behind: true }, target, name);
 }
 
+function readContent(disk: Disk, path: string, digest: string): Content {
+  let bytes: Buffer | undefined;
+  try {
+    bytes = disk.read(path);
+  } catch {
+    return UNREADABLE;
+  }
+  return bytes ? parseContent(digest, bytes) : DAMAGED;
+}
+
 export function readModel(fs: FsLike, root: string): Model {
   const disk = new Disk(fs);
   const base = `${root}/docker/registry/v2`;
@@ -291,8 +301,7 @@ export function readModel(fs: FsLike, root: string): Model {
     if (!digest.startsWith('sha256:') || !disk.stat(dataPath(digest))) return MISSING;
     const known = contents.get(digest);
     if (known) return known;
-    const bytes = disk.read(dataPath(digest));
-    const result = bytes ? parseContent(digest, bytes) : DAMAGED;
+    const result = readContent(disk, dataPath(digest), digest);
     contents.set(digest, result);
     return result;
   };

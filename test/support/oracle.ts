@@ -147,7 +147,9 @@ class Oracle {
     );
     const everything = !this.options.untagged || !hasTag || state.tainted;
     for (const [digest, mtimeMs] of repository.revisions) {
-      const odd = repository.oddRevisions.has(digest);
+      // What it names and what it refers to is unknown: a guess that it may go could lose a signature.
+      const unread = this.model.content(this.resolve(digest)).state === 'unreadable';
+      const odd = unread || repository.oddRevisions.has(digest);
       if (everything || odd || this.young(mtimeMs)) this.addRoot(state, digest);
     }
     for (const digest of this.layerRevisions.get(repository) ?? []) {

@@ -19,6 +19,7 @@ export interface FsLike {
   readFileSync(path: PathArg): string | Uint8Array;
   readdirSync(path: PathArg, options: { encoding: 'latin1' }): readonly unknown[];
   lstatSync(path: PathArg): StatsLike;
+  chmodSync(path: string, mode: number): void;
   utimesSync(path: PathArg, atime: Date, mtime: Date): void;
   unlinkSync(path: PathArg): void;
   rmSync(path: PathArg, options: { recursive: boolean; force: boolean }): void;

@@ -241,6 +241,15 @@ describe('the shard of manifests', () => {
     });
     expect([...facts.status]).toEqual([READ.unreadable]);
     expect(facts.findings).toMatchObject([{ code: 'unreadable', digest }]);
+    const given = await runTask(failing, 'manifests', {
+      ...context,
+      writeOff: [store.blobPath(digest)],
+      digests: pack(digest),
+      onlyLikely: false,
+      portraits: false,
+    });
+    expect([...given.status]).toEqual([READ.writtenOff]);
+    expect(given.findings).toMatchObject([{ code: 'written-off', severity: 'notice', digest }]);
   });
 });
 

@@ -2,7 +2,12 @@ import nodeFs from 'node:fs';
 import os from 'node:os';
 import { memfs } from 'memfs';
 import { afterAll, describe, expect, it } from 'vitest';
-import { DAMAGE_KINDS, REAL_DAMAGE_KINDS, damageStore } from '../support/damage.ts';
+import {
+  DAMAGE_KINDS,
+  MEMORY_DAMAGE_KINDS,
+  REAL_DAMAGE_KINDS,
+  damageStore,
+} from '../support/damage.ts';
 import { FEATURES, generateStore } from '../support/generate.ts';
 import { liveBlobs } from '../support/oracle.ts';
 import type { OracleResult } from '../support/oracle.ts';
@@ -29,19 +34,22 @@ describe('the oracle on injured stores', () => {
     for (const path of temporary) nodeFs.rmSync(path, { recursive: true, force: true });
   });
 
-  it.each(DAMAGE_KINDS)('%s: is done, and does not stop it', (kind) => {
-    for (let seed = 1; seed <= 2; seed++) {
-      const fs = memfs().fs as unknown as FsLike;
-      generateStore(fs, '/r', { ...SHAPE, seed, features: FEATURES });
-      const injuries = damageStore(fs, '/r', createPrng(seed), { kinds: [kind], count: 1 });
-      expect(injuries.map((injury) => injury.kind)).toEqual([kind]);
-      const plain = ask(fs, '/r', false);
-      const untagged = ask(fs, '/r', true);
-      // Dropping manifests can only ever free more.
-      for (const digest of untagged.live)
-        expect(plain.live.has(digest) || !plain.present.has(digest)).toBe(true);
-    }
-  });
+  it.each([...DAMAGE_KINDS, ...MEMORY_DAMAGE_KINDS])(
+    '%s: is done, and does not stop it',
+    (kind) => {
+      for (let seed = 1; seed <= 2; seed++) {
+        const fs = memfs().fs as unknown as FsLike;
+        generateStore(fs, '/r', { ...SHAPE, seed, features: FEATURES });
+        const injuries = damageStore(fs, '/r', createPrng(seed), { kinds: [kind], count: 1 });
+        expect(injuries.map((injury) => injury.kind)).toEqual([kind]);
+        const plain = ask(fs, '/r', false);
+        const untagged = ask(fs, '/r', true);
+        // Dropping manifests can only ever free more.
+        for (const digest of untagged.live)
+          expect(plain.live.has(digest) || !plain.present.has(digest)).toBe(true);
+      }
+    },
+  );
 
   it.each(REAL_DAMAGE_KINDS)('%s, on a real disk', (kind) => {
     const base = nodeFs.existsSync('/dev/shm') ? '/dev/shm' : os.tmpdir();

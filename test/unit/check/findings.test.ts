@@ -455,6 +455,24 @@ describe('leftovers', () => {
     expect(damageIn(await look())).toContain(`missing-blob ${store.blobPath(hidden)}`);
   });
 
+  test('a manifest that cannot be read may be whole: nothing is to be pushed for it', async () => {
+    const path = store.blobPath(web.digest);
+    const failing = {
+      ...nodeFs,
+      openSync: (asked: string, flags: number) => {
+        if (asked.endsWith(path)) throw Object.assign(new Error('EACCES'), { code: 'EACCES' });
+        return nodeFs.openSync(asked, flags);
+      },
+    };
+    const report = await check(failing, store.root);
+    expect(damageIn(report)).toEqual([`unreadable ${path}`]);
+    expect(report.findings[0]).toMatchObject({
+      mendable: false,
+      mend: expect.stringContaining('--write-off') as string,
+    });
+    expect(report.shopping).toEqual([]);
+  });
+
   test('strays are named and left alone', async () => {
     store.writeFile('repositories/shop/web/_manifests/.nfs01', '');
     store.writeFile(`${store.tagPath('shop/web', '1')}/note`, '');

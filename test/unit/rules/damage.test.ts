@@ -1,6 +1,9 @@
 import nodeFs from 'node:fs';
 import { execFileSync } from 'node:child_process';
 import { afterEach, describe, expect, it } from 'vitest';
+import type { ReadFs } from '../../../src/fs/read-fs.ts';
+import type { Policy } from '../../../src/policy/model.ts';
+import { parsePolicy } from '../../../src/policy/parse.ts';
 import { MEDIA, digestOf } from '../../support/store.ts';
 import type { StoreBuilder, Written } from '../../support/store.ts';
 import {
@@ -11,6 +14,7 @@ import {
   layer,
   newStore,
   newStoreOnDisk,
+  ofKind,
   plan,
   sorted,
 } from './bench.ts';
@@ -40,6 +44,17 @@ function overwrite(store: StoreBuilder, digest: string, content: string | Uint8A
 
 function remove(store: StoreBuilder, path: string): void {
   store.fs.rmSync(`${store.base}/${path}`, { recursive: true, force: true });
+}
+
+/** The same disk, on which one file cannot be read. */
+function failingRead(path: string, code: string): (fs: ReadFs) => ReadFs {
+  return (fs) => ({
+    ...fs,
+    read: (asked, buffer) => {
+      if (asked.endsWith(path)) throw Object.assign(new Error(code), { code });
+      return fs.read(asked, buffer);
+    },
+  });
 }
 
 /** A keeps everything, b loses its untagged manifest, and the orphan goes. */
@@ -145,6 +160,80 @@ describe('rule 11: a kept manifest that cannot be read', () => {
     made.store.index('a', [absent, made.tagged], { tag: 'sparse' });
     await expectHarmless(made);
     expect(codes(await plan(made.store))).toEqual(['missing-child']);
+  });
+});
+
+describe('rule 11: a manifest that nobody could look into', () => {
+  const ERRORS = ['EACCES', 'EIO', 'ESTALE'];
+
+  async function dropV1(): Promise<Policy> {
+    const text = `version: 1
+limits: { allow-empty-repository: true }
+policies:
+  - { name: p, repositories: ['a'], rules: [{ name: r, tags: ['v1'], drop: always }] }
+`;
+    return await parsePolicy(text, 'p.yaml');
+  }
+
+  it.each(ERRORS)('%s: untagged, it stays, and its repository loses nothing', async (code) => {
+    const { store, untagged, other, orphan } = scene(newStore());
+    age(store);
+    const wrap = failingRead(store.blobPath(untagged.digest), code);
+    const planned = await plan(store, { untagged: true, wrap });
+    expect(planned.blind).toEqual([]);
+    expect(sorted(planned.tainted)).toEqual(['a']);
+    expect(sorted(planned.dropped)).toEqual([`b@${other.digest}`]);
+    expect(sorted(planned.planned)).toEqual(sorted([...closure(other), orphan]));
+    expect(codes(planned)).toEqual(['unreadable']);
+  });
+
+  it('a signature of what lives stays with it', async () => {
+    const store = newStore();
+    const subject = image(store, 'a', 'latest');
+    const signature = store.image('b', { layers: [layer()], config: layer(), subject });
+    image(store, 'b', 'latest');
+    age(store);
+    const wrap = failingRead(store.blobPath(signature.digest), 'EACCES');
+    const planned = await plan(store, { untagged: true, wrap });
+    expect(planned.dropped.size + planned.planned.size).toBe(0);
+  });
+
+  it('given up by --write-off, it goes as a damaged one does', async () => {
+    const { store, untagged, other, orphan } = scene(newStore());
+    age(store);
+    const path = store.blobPath(untagged.digest);
+    const options = { untagged: true, wrap: failingRead(path, 'EACCES'), writeOff: [path] };
+    const planned = await plan(store, options);
+    expect(sorted(planned.tainted)).toEqual([]);
+    expect(sorted(planned.dropped)).toEqual(sorted([`a@${untagged.digest}`, `b@${other.digest}`]));
+    expect(planned.planned.has(orphan)).toBe(true);
+    expect(planned.findings).toContain(`written-off ${path}`);
+  });
+
+  it('given up, and kept by its tag, it keeps its repository', async () => {
+    const { store, tagged, untagged } = scene(newStore());
+    age(store);
+    const path = store.blobPath(tagged.digest);
+    const options = { untagged: true, wrap: failingRead(path, 'EACCES'), writeOff: [path] };
+    const planned = await plan(store, options);
+    expect(sorted(planned.tainted)).toEqual(['a']);
+    expect(planned.dropped.has(`a@${untagged.digest}`)).toBe(false);
+  });
+
+  it('a policy that drops its tag drops it only when it is given up', async () => {
+    const store = newStore();
+    const dropped = image(store, 'a', 'v1');
+    image(store, 'a', 'latest');
+    age(store);
+    const policy = await dropV1();
+    const path = store.blobPath(dropped.digest);
+    const wrap = failingRead(path, 'EACCES');
+    const kept = await plan(store, { policy, wrap });
+    expect(sorted(kept.tainted)).toEqual(['a']);
+    expect(kept.actions).toEqual([]);
+    const given = await plan(store, { policy, wrap, writeOff: [path] });
+    expect(sorted(given.dropped)).toEqual([`a@${dropped.digest}`]);
+    expect(ofKind(given, 'tag')).toMatchObject([{ tag: 'v1' }]);
   });
 });
 
