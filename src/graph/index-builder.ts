@@ -8,6 +8,7 @@ import type {
   BlobFacts,
   FoundAlias,
   FoundFile,
+  FoundPin,
   FoundRepository,
   FoundUpload,
   ManifestFacts,
@@ -42,6 +43,7 @@ export class IndexBuilder implements ScanSink {
     this.#links.add(found, facts);
     for (const { repository, why } of facts.frozen) this.#freeze(first + repository, why);
     for (const alias of facts.aliases) this.#addAlias(first, alias);
+    for (const pin of facts.pins) this.#addPin(first, pin);
     for (const upload of facts.uploads) {
       this.#uploads.push({ ...upload, repository: first + upload.repository });
     }
@@ -180,6 +182,13 @@ export class IndexBuilder implements ScanSink {
     if (where !== 'revision') return;
     this.#freeze(repository, 'it has a manifest that was pushed under another algorithm');
     if (target !== undefined) this.#manifests.want(target);
+  }
+
+  /** Such a link's repository was frozen where it was read. */
+  #addPin(first: number, { repository, where, digest }: FoundPin): void {
+    const id = this.#digests.internText(digest);
+    this.#pins.push({ repository: first + repository, digest: id, tag: NO_DIGEST });
+    if (where === 'revision') this.#manifests.want(id);
   }
 
   #broken(): number[] {

@@ -149,13 +149,17 @@ class Climber {
   }
 
   #addHistory(repository: number, tag: number, chain: readonly number[]): void {
-    const name =
-      tag === NO_DIGEST ? (this.#index.repositories[repository] as string) : this.#tagName(tag);
-    const why =
-      tag === NO_DIGEST
-        ? 'a manifest of schema 1 was signed with it'
-        : 'the history of a tag that cannot be read';
-    this.#add('history', name, repository, chain, { why });
+    if (tag !== NO_DIGEST) {
+      const why = 'the history of a tag that cannot be read';
+      this.#add('history', this.#tagName(tag), repository, chain, { why });
+      return;
+    }
+    const name = this.#index.repositories[repository] as string;
+    const damage = this.#liveness.tainted.get(repository);
+    // What links by an unknown algorithm name is pinned too, and nothing goes beside them.
+    const kind = damage === undefined ? 'history' : 'damage';
+    const why = damage ?? 'a manifest of schema 1 was signed with it';
+    this.#add(kind, name, repository, chain, { why });
   }
 
   /** Whether a pin stands in for a tag, or for none, that stays. */

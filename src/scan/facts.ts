@@ -67,6 +67,7 @@ export interface RepositoryFacts {
   readonly uploads: readonly FoundUpload[];
   readonly temporaries: readonly FoundFile[];
   readonly aliases: readonly FoundAlias[];
+  readonly pins: readonly FoundPin[];
   /** Repositories (by place in the shard) that may lose nothing, and why. */
   readonly frozen: readonly { readonly repository: number; readonly why: string }[];
   /** Repositories (by place in the shard) whose `_layers` was listed. */
@@ -106,6 +107,13 @@ export interface FoundAlias {
   readonly target: Digest | undefined;
   /** Of the link, milliseconds since 1970; Infinity where it cannot be looked at. */
   readonly mtimeMs: number;
+}
+
+/** A blob that a link by an algorithm that is not known names: it stays. */
+export interface FoundPin {
+  readonly repository: number;
+  readonly where: 'layer' | 'revision';
+  readonly digest: Digest;
 }
 
 /** The blobs of one shard of prefix directories: packed digests. */

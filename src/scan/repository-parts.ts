@@ -1,6 +1,6 @@
 import { isTemporaryName } from '../registry/layout.js';
 import { LINK_BUFFER } from '../registry/link.js';
-import type { FoundAlias, FoundFile, FoundUpload, RepositoryFacts } from './facts.js';
+import type { FoundAlias, FoundFile, FoundPin, FoundUpload, RepositoryFacts } from './facts.js';
 import { PackedList } from './shard.js';
 import type { ShardReader } from './shard.js';
 
@@ -20,6 +20,7 @@ export interface Collected {
   readonly uploads: FoundUpload[];
   readonly temporaries: FoundFile[];
   readonly aliases: FoundAlias[];
+  readonly pins: FoundPin[];
   readonly frozen: { repository: number; why: string }[];
   readonly buffer: Uint8Array;
 }
@@ -49,6 +50,7 @@ export function emptyCollection(reader: ShardReader): Collected {
     uploads: [],
     temporaries: [],
     aliases: [],
+    pins: [],
     frozen: [],
     buffer: new Uint8Array(LINK_BUFFER),
   };
@@ -70,6 +72,7 @@ export function factsOf(into: Collected): Omit<RepositoryFacts, 'counts' | 'laye
     uploads: into.uploads,
     temporaries: into.temporaries,
     aliases: into.aliases,
+    pins: into.pins,
     frozen: into.frozen,
     findings: into.reader.findings,
   };

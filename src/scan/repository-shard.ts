@@ -1,10 +1,10 @@
 import type { QuickStat, ReadFs } from '../fs/read-fs.js';
-import { algorithmOf, ALGORITHMS, digestOf } from '../registry/digest.js';
-import type { Digest } from '../registry/digest.js';
+import { ALGORITHMS, digestOf } from '../registry/digest.js';
 import { LAYERS, LINK, MANIFESTS, repositoryDirectory, UPLOADS } from '../registry/layout.js';
-import { parseLink, SHA256_LINK_LENGTH } from '../registry/link.js';
+import { SHA256_LINK_LENGTH } from '../registry/link.js';
+import { readAlias, readUnknown } from './alias-links.js';
 import { REVISION } from './facts.js';
-import type { FoundAlias, FoundRepository, RepositoryFacts } from './facts.js';
+import type { FoundRepository, RepositoryFacts } from './facts.js';
 import { emptyCollection, factsOf, findTemporaries, standInsAmong } from './repository-parts.js';
 import type { Collected, Current } from './repository-parts.js';
 import { ShardReader } from './shard.js';
@@ -119,9 +119,7 @@ function readLayers(into: Collected, current: Current): boolean {
   return forEachDigest(into, current, `${current.directory}/${LAYERS}`, 'layer', () => undefined);
 }
 
-const UNKNOWN_LINKS = 'it has links by an algorithm that is not known';
-
-/** Calls `each` for every sha256 directory; others become aliases, and strays findings. */
+/** Calls `each` for every sha256 directory; others become aliases or pins, and strays findings. */
 function forEachDigest(
   into: Collected,
   current: Current,
@@ -144,7 +142,10 @@ function forEachDigest(
       whole = false;
       continue;
     }
-    if (!isAlgorithm(algorithm) && listing.names.length > 0) current.freeze(UNKNOWN_LINKS);
+    if (!isAlgorithm(algorithm)) {
+      readUnknown(into, current, where, below, listing);
+      continue;
+    }
     const isHex = (hex: string): boolean => digestOf(algorithm, hex) !== undefined;
     const others = standInsAmong(reader, current, below, listing.others, isHex);
     for (const hex of others.length === 0 ? listing.names : [...listing.names, ...others]) {
@@ -161,27 +162,4 @@ function forEachDigest(
     }
   }
   return whole;
-}
-
-function readAlias(
-  into: Collected,
-  current: Current,
-  where: 'layer' | 'revision',
-  name: Digest,
-  link: string,
-): FoundAlias {
-  let mtimeMs = Infinity;
-  const content = into.reader.try(link, (absolute) => {
-    mtimeMs = into.reader.fs.quickStat(absolute)?.mtimeMs ?? Infinity;
-    return parseLink(into.buffer.subarray(0, into.reader.fs.read(absolute, into.buffer)));
-  });
-  const said = content !== undefined && 'digest' in content ? content.digest : undefined;
-  // Blobs are stored by their sha256, so a link that says another algorithm leads to none.
-  const target = said !== undefined && algorithmOf(said) === 'sha256' ? said : undefined;
-  if (target === undefined) {
-    const detail = 'says no sha256 digest, so its blob is unknown';
-    into.reader.note('garbled-link', 'damage', link, detail, { repository: current.name });
-    current.freeze(`the link of ${name.slice(0, 19)}... says no sha256 digest`);
-  }
-  return { repository: current.number, where, name, target, mtimeMs };
 }

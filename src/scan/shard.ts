@@ -38,12 +38,25 @@ export class ShardReader {
   /** Notes a path that cannot be seen: nothing may be called garbage then. */
   unreadable(path: BytePath, error: unknown): void {
     const code = errnoOf(error) ?? messageOf(error);
-    if (this.isWrittenOff(path)) {
-      this.note('written-off', 'notice', path, `${code}: given up by --write-off`);
-    } else if (code === 'ESHORTLIST') {
+    if (code === 'ESHORTLIST' && !this.isWrittenOff(path)) {
       this.note('short-listing', 'blind', path, messageOf(error));
     } else {
-      this.note('unreadable', 'blind', path, `${code}: what it holds is unknown`);
+      this.hides('unreadable', path, code, 'what it holds is unknown');
+    }
+  }
+
+  /** Notes `what` is wrong with a path, which hides something, unless the path was given up. */
+  hides(
+    code: Finding['code'],
+    path: BytePath,
+    what: string,
+    meaning: string,
+    about: Pick<Finding, 'repository' | 'tag' | 'digest'> = {},
+  ): void {
+    if (this.isWrittenOff(path)) {
+      this.note('written-off', 'notice', path, `${what}: given up by --write-off`, about);
+    } else {
+      this.note(code, 'blind', path, `${what}: ${meaning}`, about);
     }
   }
 
@@ -64,11 +77,7 @@ export class ShardReader {
       }
       return;
     }
-    if (this.isWrittenOff(path)) {
-      this.note('written-off', 'notice', path, 'a symbolic link: given up by --write-off');
-    } else {
-      this.note('symlink', 'blind', path, 'a symbolic link: the registry follows it, no plan does');
-    }
+    this.hides('symlink', path, 'a symbolic link', 'the registry follows it, no plan does');
   }
 
   note(

@@ -25,6 +25,8 @@ export interface Repository {
   readonly tags: Map<string, Tag>;
   /** Layer directories, both by name and by what the link holds, with the link's mtime; 0 where there is no link. */
   readonly layers: Map<string, number>;
+  /** What revision links by an algorithm that nobody knows hold. */
+  readonly named: Set<string>;
   /** `_layers` is a directory. */
   readonly layersReadable: boolean;
   /** The newest time that speaks for each upload, in ms: its `startedat`, else its files' mtimes. */
@@ -141,9 +143,51 @@ function readAlias(
   aliases: Map<string, string>,
 ): void {
   if (entry.digest.startsWith('sha256:')) return;
-  const target = disk.link(`${entry.path}/link`).digest;
-  if (target === undefined) repository.unreadable = true;
-  else aliases.set(entry.digest, target);
+  const link = `${entry.path}/link`;
+  const target = disk.link(link).digest;
+  if (target?.startsWith('sha256:')) {
+    aliases.set(entry.digest, target);
+    return;
+  }
+  repository.unreadable = true;
+  // There, and no word of it: it may be any blob's. One that is not there was deleted.
+  if (disk.stat(link)) repository.hidden = true;
+}
+
+/** What a link by an algorithm that nobody knows holds is all that is certain about it. */
+function readUnknown(
+  disk: Disk,
+  path: string,
+  repository: Repository,
+  keep: (digest: string) => void,
+): void {
+  for (const child of disk.list(path)) {
+    const below = `${path}/${child}`;
+    if (disk.isDirectory(below)) {
+      repository.protected = true;
+      readUnknown(disk, below, repository, keep);
+    } else if (child === 'link') {
+      repository.protected = true;
+      const { digest } = disk.link(below);
+      if (digest?.startsWith('sha256:')) keep(digest);
+      else repository.hidden = true;
+    }
+  }
+}
+
+function readUnknownOf(disk: Disk, path: string, repository: Repository): void {
+  const unknown = (links: string): string[] =>
+    disk
+      .list(links)
+      .filter((child) => !/^sha(?:256|384|512)$/.test(child))
+      .map((child) => `${links}/${child}`);
+  for (const below of unknown(`${path}/_manifests/revisions`)) {
+    readUnknown(disk, below, repository, (digest) => repository.named.add(digest));
+  }
+  for (const below of unknown(`${path}/_layers`)) {
+    const times = repository.layers;
+    readUnknown(disk, below, repository, (digest) => times.set(digest, times.get(digest) ?? 0));
+  }
 }
 
 function readLayers(
@@ -157,14 +201,12 @@ function readLayers(
   };
   for (const entry of disk.digests(path)) {
     const mtimeMs = disk.stat(`${entry.path}/link`)?.mtimeMs ?? 0;
-    const named = DIGEST.test(entry.digest);
-    if (named && !disk.isDirectory(entry.path)) repository.unreadable = true;
-    if (named) add(entry.digest, mtimeMs);
-    if (named) readAlias(disk, entry, repository, aliases);
-    const target =
-      named && entry.digest.startsWith('sha256:')
-        ? undefined
-        : disk.link(`${entry.path}/link`).digest;
+    if (!DIGEST.test(entry.digest)) continue;
+    if (!disk.isDirectory(entry.path)) repository.unreadable = true;
+    add(entry.digest, mtimeMs);
+    readAlias(disk, entry, repository, aliases);
+    const isAlias = !entry.digest.startsWith('sha256:');
+    const target = isAlias ? disk.link(`${entry.path}/link`).digest : undefined;
     if (target !== undefined) add(target, mtimeMs);
   }
 }
@@ -217,6 +259,7 @@ function readRepository(
     deleted: new Set(),
     tags: new Map(),
     layers: new Map(),
+    named: new Set(),
     layersReadable: disk.isDirectory(`${path}/_layers`),
     uploads: [],
     unreadable: false,
@@ -230,14 +273,9 @@ function readRepository(
     structure.push(`${manifests}/revisions/${algorithm}`, `${path}/_layers/${algorithm}`);
   }
   if (structure.some((directory) => disk.isObstacle(directory))) repository.hidden = true;
-  for (const links of [`${manifests}/revisions`, `${path}/_layers`]) {
-    const unknown = disk.list(links).filter((child) => !/^sha(?:256|384|512)$/.test(child));
-    const holds = (child: string): boolean =>
-      disk.list(`${links}/${child}`).some((hex) => disk.isDirectory(`${links}/${child}/${hex}`));
-    if (unknown.some(holds)) repository.protected = true;
-  }
   readRevisions(disk, `${manifests}/revisions`, repository, aliases);
   readLayers(disk, `${path}/_layers`, repository, aliases);
+  readUnknownOf(disk, path, repository);
   readTags(disk, `${manifests}/tags`, repository);
   readUploads(disk, `${path}/_uploads`, repository);
   return repository;

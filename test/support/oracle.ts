@@ -162,7 +162,7 @@ class Oracle {
       if (!readable || state.tainted) for (const digest of history) this.addRoot(state, digest);
     }
     if (!state.tainted) return;
-    for (const digest of repository.deleted) this.addRoot(state, digest);
+    for (const digest of [...repository.deleted, ...repository.named]) this.addRoot(state, digest);
     for (const digest of repository.layers.keys()) this.add(this.live, this.resolve(digest));
   }
 

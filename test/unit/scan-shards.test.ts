@@ -152,6 +152,26 @@ describe('the shard of repositories', () => {
       ]),
     );
     expect(facts.frozen).toHaveLength(1);
+    const path = `repositories/a/_layers/${digestPath(broken)}/link`;
+    expect(facts.findings).toMatchObject([{ code: 'empty-link', severity: 'blind', path }]);
+  });
+
+  it('reads links by an algorithm that is not known, however their directories nest', async () => {
+    const store = newStore();
+    const hex = 'ab'.repeat(32);
+    const [one, two, three] = [digestOf('1'), digestOf('2'), digestOf('3')];
+    store.writeLink(`repositories/a/_layers/tarsum/v1/sha256/${hex}/link`, one);
+    store.writeLink(`repositories/a/_layers/blake3/${hex}/link`, two);
+    store.writeLink(`repositories/a/_manifests/revisions/blake3/${hex}/link`, three);
+    store.mkdir('repositories/b/_layers/blake3');
+    const { fs, context } = reading(store);
+    const marks = ['_layers', '_manifests'];
+    const repositories = ['a', 'b'].map((path) => ({ path, marks, frozen: undefined }));
+    const facts = await runTask(fs, 'repositories', { ...context, repositories, tagTimes: false });
+    expect(facts.pins.map(({ where, digest }) => `${where} ${digest}`).sort()).toEqual(
+      [`layer ${one}`, `layer ${two}`, `revision ${three}`].sort(),
+    );
+    expect(new Set(facts.frozen.map(({ repository }) => repository))).toEqual(new Set([0]));
   });
 });
 

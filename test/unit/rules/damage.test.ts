@@ -4,7 +4,7 @@ import { afterEach, describe, expect, it } from 'vitest';
 import type { ReadFs } from '../../../src/fs/read-fs.ts';
 import type { Policy } from '../../../src/policy/model.ts';
 import { parsePolicy } from '../../../src/policy/parse.ts';
-import { MEDIA, digestOf } from '../../support/store.ts';
+import { MEDIA, digestOf, digestPath } from '../../support/store.ts';
 import type { StoreBuilder, Written } from '../../support/store.ts';
 import {
   age,
@@ -304,6 +304,36 @@ describe('rule 11: links that say nothing', () => {
   });
 });
 
+describe('rule 11: links by another algorithm than sha256', () => {
+  const sha512 = digestPath(digestOf('x', 'sha512'));
+
+  // Unlike those by sha256, their directories do not say which blob they are.
+  it.each([
+    ['an empty layer link', `_layers/${sha512}/link`, ''],
+    ['a layer link that was cut short', `_layers/${sha512}/link`, 'sha256:0123'],
+    ['a layer link that holds its own name', `_layers/${sha512}/link`, digestOf('x', 'sha512')],
+    ['an empty revision link', `_manifests/revisions/${sha512}/link`, ''],
+    ['an empty link of an unknown algorithm', `_layers/blake3/${'ab'.repeat(32)}/link`, ''],
+  ])('%s may name any blob: nothing is swept', async (_, path, content) => {
+    const made = scene(newStore());
+    made.store.writeLink(`repositories/a/${path}`, content);
+    await expectNothingSwept(made);
+    const given = { untagged: true, writeOff: [`repositories/a/${path}`] };
+    const planned = await plan(made.store, given);
+    expect(planned.blind).toEqual([]);
+    expect(planned.planned.has(made.orphan)).toBe(true);
+  });
+
+  it.each([`_layers/${sha512}`, `_manifests/revisions/${sha512}`])(
+    '%s without its link was deleted: its repository loses nothing',
+    async (path) => {
+      const made = scene(newStore());
+      made.store.mkdir(`repositories/a/${path}`);
+      await expectIsolated(made);
+    },
+  );
+});
+
 describe('rule 11: things in the place of others', () => {
   // A listing that fails: what it hides, manifests above all, no layer link names.
   it.each(['_layers', '_manifests/tags', '_manifests/revisions', '_manifests'])(
@@ -354,15 +384,24 @@ describe('rule 11: things in the place of others', () => {
     expect(sorted(planned.planned)).toEqual([]);
   });
 
-  it.each(['blake3', 'tarsum/v1/sha256'])(
-    'a repository with links by %s loses nothing: nobody knows what they name',
-    async (algorithm) => {
+  it.each([
+    ['blake3', '_layers/blake3'],
+    ['tarsum', '_layers/tarsum/v1/sha256'],
+    ['blake3 to a manifest', '_manifests/revisions/blake3'],
+  ])(
+    'a repository with links by %s loses nothing, and what they name stays',
+    async (_, algorithm) => {
       const store = newStore();
       image(store, 'old', 'latest');
       image(store, 'old');
-      const blob = store.blob(layer());
-      store.layerLink('old', blob);
-      store.writeLink(`repositories/old/_layers/${algorithm}/${'ab'.repeat(32)}/link`, blob);
+      const linked = store.image('old', { layers: [layer()], config: layer(), revision: false });
+      // That link is all that leads to it.
+      const isLayer = algorithm.startsWith('_layers');
+      const [named] = isLayer ? linked.edges : [linked.digest];
+      for (const edge of linked.edges) remove(store, store.layerLinkPath('old', edge));
+      if (isLayer) remove(store, store.blobPath(linked.digest).slice(0, -5));
+      for (const edge of isLayer ? linked.edges.slice(1) : []) store.layerLink('old', edge);
+      store.writeLink(`repositories/old/${algorithm}/${'ab'.repeat(32)}/link`, named as string);
       store.mkdir('repositories/b/_layers/empty');
       image(store, 'b', 'latest');
       const garbage = image(store, 'b');
