@@ -1,5 +1,5 @@
 import { errnoOf } from '../fs/errors.js';
-import type { QuickStat } from '../fs/read-fs.js';
+import type { BytePath, QuickStat } from '../fs/read-fs.js';
 import { packHexBytes, PACKED } from '../registry/digest.js';
 import { LINK, MANIFESTS } from '../registry/layout.js';
 import { parseLink, SHA256_LINK_LENGTH } from '../registry/link.js';
@@ -7,7 +7,6 @@ import { parseTag } from '../registry/reference.js';
 import { ODD_NAMES, TAG } from './facts.js';
 import { findTemporaries, standInsAmong } from './repository-parts.js';
 import type { Collected, Current } from './repository-parts.js';
-import type { ShardReader } from './shard.js';
 
 /** Reads the tags of a repository: what each is on, and with `times` since when. */
 export function readTags(into: Collected, current: Current, times: boolean): void {
@@ -27,7 +26,7 @@ function readTag(
   name: string,
   times: boolean,
 ): void {
-  const { reader, buffer } = into;
+  const { reader } = into;
   const link = `${directory}/current/${LINK}`;
   if (parseTag(name) === undefined) {
     reader.note('bad-name', 'damage', directory, 'no valid tag; kept, with its repository', {
@@ -41,7 +40,7 @@ function readTag(
   reader.try(link, (absolute) => {
     // Before it is read, which may be what the atime tells of afterwards.
     if (times) stat = reader.fs.quickStat(absolute);
-    length = readLeaf(reader, absolute, buffer);
+    length = readLeaf(into, current, link, absolute);
   });
   into.tagNames.push(name);
   into.tagTimes.push(stat?.mtimeMs ?? Infinity);
@@ -50,18 +49,39 @@ function readTag(
 }
 
 /** Reads a link; what is no regular file in its place reads as one that says nothing. */
-function readLeaf(reader: ShardReader, absolute: string, buffer: Uint8Array): number {
+function readLeaf(into: Collected, current: Current, link: BytePath, absolute: BytePath): number {
+  const { fs } = into.reader;
   try {
-    return reader.fs.read(absolute, buffer);
+    return fs.read(absolute, into.buffer);
   } catch (error) {
     const code = errnoOf(error) ?? '';
+    if (code === 'ELOOP') return readBehind(into, current, link, absolute);
     if (NO_FILE.has(code)) return 0;
     throw error;
   }
 }
 
-/** A symlink, a directory, a socket, or a file on the way to it. */
-const NO_FILE: ReadonlySet<string> = new Set(['ELOOP', 'EISDIR', 'ENXIO', 'ENOTDIR']);
+/**
+ * Reads a link through the symlink in its place, as the registry does: its repository loses
+ * nothing. One that leads nowhere says nothing.
+ */
+function readBehind(into: Collected, current: Current, link: BytePath, absolute: BytePath): number {
+  const { reader, buffer } = into;
+  try {
+    const length = reader.fs.read(reader.fs.resolve(absolute), buffer);
+    const about = { repository: current.name };
+    reader.note('symlink', 'damage', link, 'a symbolic link; read, and never changed', about);
+    current.freeze('a symbolic link stands in it');
+    return length;
+  } catch (error) {
+    const code = errnoOf(error) ?? '';
+    if (code === 'ENOENT' || code === 'ELOOP' || NO_FILE.has(code)) return 0;
+    throw error;
+  }
+}
+
+/** A directory, a socket, or a file on the way to it. */
+const NO_FILE: ReadonlySet<string> = new Set(['EISDIR', 'ENXIO', 'ENOTDIR']);
 
 /** Puts a tag's digest into the list, and says whether the registry could read it. */
 function takeTagDigest(

@@ -211,12 +211,16 @@ function readLayers(
   }
 }
 
-function readTag(disk: Disk, path: string): Tag {
-  const link = disk.link(`${path}/current/link`);
+/** A tag's link may be a symlink: the registry reads what is behind it. */
+function readTag(disk: Disk, path: string): Tag & { readonly isBehind: boolean } {
+  const place = `${path}/current/link`;
+  const behind = disk.stat(place)?.isSymbolicLink() ? disk.resolve(place) : undefined;
+  const isBehind = behind !== undefined && disk.stat(behind)?.isFile() === true;
+  const link = disk.link(isBehind ? behind : place);
   const history = [...disk.digests(`${path}/index`)]
     .map((entry) => entry.digest)
     .filter((d) => DIGEST.test(d));
-  return { current: link.digest, exact: link.exact, history: new Set(history) };
+  return { current: link.digest, exact: link.exact, history: new Set(history), isBehind };
 }
 
 function readTags(disk: Disk, path: string, repository: Repository): void {
@@ -229,7 +233,7 @@ function readTags(disk: Disk, path: string, repository: Repository): void {
     // Something was tagged, and nothing says what: any untagged manifest here may be it.
     const lost = tag.current === undefined && tag.history.size === 0;
     if (lost || !stats?.isDirectory()) repository.unreadable = true;
-    if (!inGrammar) repository.protected = true;
+    if (!inGrammar || tag.isBehind) repository.protected = true;
     repository.tags.set(name, tag);
   }
 }

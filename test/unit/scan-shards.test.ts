@@ -85,6 +85,47 @@ describe('discovery', () => {
   });
 });
 
+describe('a symlink in the place of a link', () => {
+  function readLinked(wrap: (fs: ReadFs) => ReadFs = (fs) => fs, target = '/elsewhere/link') {
+    const store = newStore();
+    store.mkdir('repositories/a/_manifests/tags/latest/current');
+    store.fs.mkdirSync('/elsewhere', { recursive: true });
+    store.fs.writeFileSync('/elsewhere/link', digestOf('x'));
+    const link = `${store.base}/${store.tagPath('a', 'latest')}/current/link`;
+    store.fs.symlinkSync(target, link);
+    const { fs, context } = reading(store);
+    const repositories = [{ path: 'a', marks: ['_manifests'], frozen: undefined }];
+    return runTask(wrap(fs), 'repositories', { ...context, repositories, tagTimes: false });
+  }
+
+  it('is read through, and its repository loses nothing', async () => {
+    const facts = await readLinked();
+    expect(unpack(facts.tags)).toEqual([digestOf('x')]);
+    expect([...facts.tagFlags]).toEqual([TAG.good]);
+    expect(facts.frozen).toHaveLength(1);
+    expect(facts.findings).toMatchObject([{ code: 'symlink', severity: 'damage' }]);
+  });
+
+  it('says nothing when it leads nowhere', async () => {
+    const facts = await readLinked(undefined, '/nowhere');
+    expect([...facts.tagFlags]).toEqual([TAG.unreadable]);
+    expect(facts.findings).toMatchObject([{ code: 'empty-link', severity: 'damage' }]);
+  });
+
+  it.each(['EACCES', 'EIO'])(
+    'hides what it leads to when it cannot be followed: %s',
+    async (code) => {
+      const resolve = (): never => {
+        throw Object.assign(new Error(code), { code });
+      };
+      const facts = await readLinked((fs) => ({ ...fs, resolve }));
+      expect(facts.findings).toContainEqual(
+        expect.objectContaining({ code: 'unreadable', severity: 'blind' }),
+      );
+    },
+  );
+});
+
 describe('a symlink where a blob is to be', () => {
   it.each([
     ['ENOENT', 'notice'],

@@ -468,6 +468,19 @@ describe('rule 11: on a real disk', () => {
     expect(sorted(planned.dropped)).toEqual([`b@${made.other.digest}`]);
   });
 
+  it('a symlink instead of a tag link is followed: its repository loses nothing', async () => {
+    const made = onDisk();
+    const { store } = made;
+    // Nothing else leads to what it is on.
+    const lost = store.image('a', { layers: [layer()], config: layer(), revision: false });
+    const moved = `${store.root}/moved`;
+    nodeFs.writeFileSync(moved, lost.digest);
+    store.mkdir(`${store.tagPath('a', 'linked')}/current`);
+    nodeFs.symlinkSync(moved, `${store.base}/${store.tagPath('a', 'linked')}/current/link`);
+    for (const edge of lost.edges) remove(store, store.layerLinkPath('a', edge));
+    await expectIsolated(made);
+  });
+
   it.each([
     ['a prefix', (path: string) => path.slice(0, 'blobs/sha256/xx'.length)],
     ["a blob's directory", (path: string) => path.slice(0, -'/data'.length)],
