@@ -77,7 +77,8 @@ function isReserved(path: BytePath): boolean {
 
 /**
  * The registry follows a symlink here, so what is behind it is live. Inside `repositories` it
- * is seen anyway; what is elsewhere is read as repositories that lose nothing.
+ * is seen anyway, but not below a repository's own directories, where nothing is walked; what is
+ * there or elsewhere is read as repositories that lose nothing.
  */
 function followLink(seen: Seen, child: BytePath, path: BytePath, name: string): void {
   const { reader } = seen;
@@ -92,8 +93,16 @@ function followLink(seen: Seen, child: BytePath, path: BytePath, name: string): 
     if (code !== 'ENOENT' && code !== 'ELOOP') reader.unreadable(`${path}/${name}`, error);
     return;
   }
-  if (target === top || target.startsWith(`${top}/`)) return;
+  if (isWalked(target, top)) return;
   walkBehind(seen, child, target, new Set());
+}
+
+/** Whether `discover` comes to a path by itself. */
+function isWalked(path: BytePath, top: BytePath): boolean {
+  if (path === top) return true;
+  if (!path.startsWith(`${top}/`)) return false;
+  const parts = path.slice(top.length + 1).split('/');
+  return !parts.some((part) => REPOSITORY_MARKS.includes(part));
 }
 
 /** Deepest namespace that is read behind a symlink: a repository's name has 255 characters. */

@@ -314,10 +314,16 @@ function readNamespace(walk: Walk, path: string, name: string): void {
   }
 }
 
-/** The registry would follow a symlink; inside `repositories/` its target is seen anyway. */
+/**
+ * The registry would follow a symlink. Inside `repositories/` its target is seen anyway, unless it is within
+ * a repository's own parts.
+ */
 function readBehind(walk: Walk, path: string, name: string): void {
   const target = walk.disk.resolve(path);
-  if (target === undefined || `${target}/`.startsWith(`${walk.top}/`)) return;
+  if (target === undefined) return;
+  const inside = `${target}/`.startsWith(`${walk.top}/`);
+  if (inside && !/\/_(?:manifests|layers|uploads)(?:\/|$)/.test(target.slice(walk.top.length)))
+    return;
   // A symlink behind a symlink may lead round in a circle: who knows what it keeps alive.
   if (walk.behind) walk.model.incomplete = true;
   else readNamespace({ ...walk, behind: true }, target, name);

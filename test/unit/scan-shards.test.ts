@@ -85,6 +85,25 @@ describe('discovery', () => {
   });
 });
 
+describe('a symlink among the repositories', () => {
+  it.each([
+    ['y/_uploads/moved', ['alias', 'y']],
+    ['y/_uploads', ['alias/moved', 'y']],
+    // What is seen anyway is not read twice.
+    ['y', ['y']],
+    ['.', ['y']],
+  ])('that leads to %s is followed unless that is walked anyway', (target, found) => {
+    const store = newStore();
+    store.mkdir('repositories/y/_uploads/moved/_layers');
+    const repositories = `${store.base}/repositories`;
+    store.fs.symlinkSync(`${repositories}/${target}`, `${repositories}/alias`);
+    const { fs, context } = reading(store);
+    const { repositories: all } = discover(new ShardReader(fs, context));
+    expect(all.map(({ path }) => path)).toEqual(found);
+    for (const { path, frozen } of all) expect(frozen !== undefined).toBe(path !== 'y');
+  });
+});
+
 describe('a symlink in the place of a link', () => {
   function readLinked(wrap: (fs: ReadFs) => ReadFs = (fs) => fs, target = '/elsewhere/link') {
     const store = newStore();

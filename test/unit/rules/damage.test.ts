@@ -481,6 +481,19 @@ describe('rule 11: on a real disk', () => {
     await expectIsolated(made);
   });
 
+  it('behind a symlink that leads into _uploads, repositories are read and lose nothing', async () => {
+    const made = onDisk();
+    const moved = image(made.store, 'b/_uploads/moved', 'latest');
+    const path = `${made.store.base}/repositories/alias`;
+    nodeFs.symlinkSync('b/_uploads/moved', path);
+    age(made.store);
+    const planned = await plan(made.store, { untagged: true });
+    expect(planned.blind).toEqual([]);
+    expect(sorted(planned.tainted)).toEqual(['alias']);
+    expect(closure(moved).filter((digest) => planned.planned.has(digest))).toEqual([]);
+    expect(planned.planned.has(made.orphan)).toBe(true);
+  });
+
   it.each([
     ['a prefix', (path: string) => path.slice(0, 'blobs/sha256/xx'.length)],
     ["a blob's directory", (path: string) => path.slice(0, -'/data'.length)],
