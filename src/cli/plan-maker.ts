@@ -1,7 +1,7 @@
 import { surveyStore } from '../plan/derive.js';
 import type { Survey } from '../plan/derive.js';
 import type { GarbageOptions } from '../plan/disk-question.js';
-import { collectGarbage } from '../plan/garbage.js';
+import { settleGarbage } from '../plan/garbage.js';
 import type { Garbage } from '../plan/garbage.js';
 import type { GoalReport, LastUse, Wanted } from '../plan/meet-goal.js';
 import { summarize } from '../plan/summary.js';
@@ -56,7 +56,7 @@ export async function makePlan(session: Session, settings: PlanSettings): Promis
   const offer = await chooseDecide(session, options, (found) => {
     outcome = found;
   });
-  const survey = await surveyStore(scan, async (index) => {
+  const surveyed = await surveyStore(scan, async (index) => {
     const offered = await offer(index);
     const wanted = settings.goal;
     if (wanted === undefined) return offered;
@@ -66,8 +66,8 @@ export async function makePlan(session: Session, settings: PlanSettings): Promis
     goal = met.report;
     return met.decisions;
   });
-  refuseWithoutRepositories(survey, session, 'planned');
-  const garbage = await collectGarbage(scan, survey, options);
+  refuseWithoutRepositories(surveyed, session, 'planned');
+  const { survey, garbage } = await settleGarbage(scan, surveyed, options);
   const summary = summarize(survey, garbage);
   const whatIf = settings.whatIf ? await foretell(survey, settings, outcome) : undefined;
   return { survey, garbage, summary, options, outcome, goal, whatIf };

@@ -85,9 +85,26 @@ function complete<D extends Decisions>(
     ...findBroken(index, liveness),
     ...findMissingBlobs(index, liveness),
   ];
-  const unseen = findings.filter(({ severity }) => severity === 'blind');
-  const blind = [...unseen.map(({ path, detail }) => `${path}: ${detail}`), ...liveness.blind];
+  const blind = [...reasonsOf(findings), ...liveness.blind];
   return { index, decisions, liveness, unreferenced, blind, findings };
+}
+
+/** What of some findings forbids a sweep: a path and why, each. */
+export function reasonsOf(findings: readonly Finding[]): string[] {
+  const unseen = findings.filter(({ severity }) => severity === 'blind');
+  return unseen.map(({ path, detail }) => `${path}: ${detail}`);
+}
+
+/** A survey that knows what a later look at the disk found, and could not see. */
+export function withFindings<D extends Decisions>(
+  survey: Survey<D>,
+  findings: readonly Finding[],
+): Survey<D> {
+  return {
+    ...survey,
+    blind: [...survey.blind, ...reasonsOf(findings)],
+    findings: [...survey.findings, ...findings],
+  };
 }
 
 /** What an index alone says under some decisions: a survey without the scan's last looks. */

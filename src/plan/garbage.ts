@@ -1,3 +1,4 @@
+import type { Decisions } from '../graph/liveness.js';
 import { digestText, tagPlace } from '../graph/store-index.js';
 import type { Digest } from '../registry/digest.js';
 import type { Finding } from '../registry/finding.js';
@@ -8,15 +9,16 @@ import type { FoundFile, FoundUpload } from '../scan/facts.js';
 import { mountTeller } from '../scan/mounts.js';
 import { NOTHING, readDetails } from '../scan/scan.js';
 import type { ScanOptions } from '../scan/scan.js';
+import { reasonsOf, withFindings } from './derive.js';
 import type { Survey } from './derive.js';
 import { entriesByTag, questionOf, readAnswer, sampleCosts } from './disk-question.js';
 import type { Costs, GarbageOptions, Question } from './disk-question.js';
+import { gracedBlobs, isLinkYoung, keepUntold } from './grace.js';
 import {
   bareRevisions,
   busyRepositories,
   deadRepositories,
   emptyNamespaces,
-  explainers,
   oldUploads,
 } from './leftovers.js';
 import { isRemovableDirectory, isTemporaryPath } from './validate.js';
@@ -63,6 +65,22 @@ interface BlobGarbage {
   readonly mtimeNs: BigInt64Array;
 }
 
+/**
+ * What goes of what a survey lets go, and the survey with what that look at the disk could not
+ * see. It hides as much as what the scan could not see, and a sweep, which looks at the same,
+ * would refuse the plan: so nothing goes then that a listing has to vouch for.
+ */
+export async function settleGarbage<D extends Decisions>(
+  scan: ScanOptions,
+  survey: Survey<D>,
+  options: GarbageOptions,
+): Promise<{ readonly survey: Survey<D>; readonly garbage: Garbage }> {
+  const garbage = await collectGarbage(scan, survey, options);
+  if (reasonsOf(garbage.findings).length === 0) return { survey, garbage };
+  const blind = withFindings(survey, garbage.findings);
+  return { survey: blind, garbage: await collectGarbage(scan, blind, options) };
+}
+
 /** Looks on the disk at what a survey lets go, and says what of it really goes. */
 export async function collectGarbage(
   scan: ScanOptions,
@@ -75,6 +93,7 @@ export async function collectGarbage(
   const details = await readAnswer(scan, question);
   const busy = busyRepositories(index, uploads);
   const graced = gracedBlobs(question, details, busy);
+  keepUntold(question, details, graced);
   const links = sortLinks(question, details, graced, busy);
   const sweepsLinks = survey.blind.length === 0 && !options.orphansOnly;
   const holdsMount = mountTeller(scan.fs, scan.base);
@@ -109,60 +128,6 @@ export async function collectGarbage(
     costs: sampleCosts(scan, survey),
     findings: [...details.findings, ...findings],
   };
-}
-
-/** Whether something is too young to go; a time in the future, or none, counts as now. */
-function isYoung(options: GarbageOptions, timeMs: number): boolean {
-  return Math.max(0, options.nowMs - timeMs) < options.graceMs;
-}
-
-/**
- * Blobs that a layer link names and no manifest of its repository does, dropped or deleted
- * ones included, are an interrupted push: while the newest of their data and their links is
- * younger than the grace, and while an upload goes on there (rules 12 and 13).
- */
-function gracedBlobs(
-  question: Question,
-  details: DetailFacts,
-  busy: ReadonlySet<number>,
-): Map<number, number> {
-  const { survey, options, candidates, links, linkRepository } = question;
-  const { index } = survey;
-  const { digest: digestAt } = index.layers;
-  /** By digest: its place among the candidates, from 1. */
-  const places = new Uint32Array(index.digests.size);
-  for (let i = 0; i < candidates.length; i++) places[candidates[i] as number] = i + 1;
-  /** By place: the newest of its links, milliseconds since 1970. */
-  const newest = new Float64Array(candidates.length + 1).fill(-Infinity);
-  for (let i = 0; i < links.length; i++) {
-    const place = places[digestAt[links[i] as number] as number] as number;
-    const time = details.linkTimes[i] as number;
-    if (time > (newest[place] as number)) newest[place] = time;
-  }
-  const aliases = index.aliases.filter(({ where }) => where === 'layer');
-  for (const { target, mtimeMs } of aliases) {
-    const place = target === undefined ? 0 : (places[target] as number);
-    if (mtimeMs > (newest[place] as number)) newest[place] = mtimeMs;
-  }
-  const isYoungAt = (place: number): boolean => {
-    const dataMs = Number((details.blobMtimes[place - 1] as bigint) / 1_000_000n);
-    const linkMs = newest[place] as number;
-    return isYoung(options, Math.max(dataMs, linkMs === -Infinity ? 0 : linkMs));
-  };
-  const graced = new Map<number, number>();
-  const explains = explainers(survey);
-  const look = (repository: number, digest: number): void => {
-    const place = places[digest] as number;
-    if (place === 0 || graced.has(digest)) return;
-    if (!isYoungAt(place) && !busy.has(repository) && options.keepsLinked !== true) return;
-    if (!explains(repository, digest)) graced.set(digest, details.blobBytes[place - 1] as number);
-  };
-  for (let i = 0; i < links.length; i++) {
-    look(linkRepository[i] as number, digestAt[links[i] as number] as number);
-  }
-  // A layer that was pushed by another algorithm may have that link alone.
-  for (const { repository, target } of aliases) if (target !== undefined) look(repository, target);
-  return graced;
 }
 
 interface SortedLinks {
@@ -200,7 +165,7 @@ function sortLinks(
       const name = index.repositories[repository] as string;
       bare.push(layerDirectory(name, digestText(index, digest)));
     } else {
-      if (isYoung(options, time)) continue;
+      if (isLinkYoung(options, time)) continue;
       dropped.at[count] = at;
       dropped.mtimeMs[count++] = time;
     }

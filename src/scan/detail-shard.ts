@@ -242,10 +242,12 @@ function linkTimes(
 function linkTime(reader: ShardReader, directory: string, temporaries: FoundFile[]): number {
   // A link that cannot be looked at, or is no file, counts as of now: within any grace.
   let time = Infinity;
-  reader.try(`${directory}/${LINK}`, (absolute) => {
+  const link = `${directory}/${LINK}`;
+  reader.try(link, (absolute) => {
     const stat = reader.fs.quickStat(absolute);
     if (stat === undefined) time = Number.NaN;
     else if (stat.isFile) time = stat.mtimeMs;
+    else reader.note('stray', 'notice', link, 'no regular file; left alone, and so is its blob');
   });
   if (!Number.isNaN(time)) return time;
   return findTemporaries(reader, directory, temporaries) === BLOB.absent ? BARE : Number.NaN;

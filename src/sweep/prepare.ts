@@ -12,6 +12,7 @@ import type { PlanHeader } from '../plan/plan-file.js';
 import { survivorsOf } from '../plan/survivors.js';
 import type { ScanOptions } from '../scan/scan.js';
 import { pushedSince } from './pushed.js';
+import { refuseBlind } from './refuse-blind.js';
 
 function blobsOf({ digests }: StoreIndex, actions: readonly Action[]): Bits {
   const blobs = new Bits(digests.size);
@@ -62,7 +63,7 @@ export async function checkPlan(
   const survey = await surveyStore({ ...scan, tagTimes }, (index) => decisionsOf(index, actions));
   // A repair of what can be seen asks for nothing that is hidden.
   const isRepair = header.survivors === undefined || header.counts['mends'] !== undefined;
-  if (!isRepair || actions.some(({ kind }) => !REPAIRS.has(kind))) refuseBlind(survey);
+  if (!isRepair || actions.some(({ kind }) => !REPAIRS.has(kind))) refuseBlind(survey.blind);
   const changed = changeSince(survey, header, actions);
   if (changed !== undefined) throw stale(changed);
   const { index, liveness } = survey;
@@ -93,7 +94,7 @@ export async function checkBlobs(
     const { revisionDroppable } = keepEverything(index);
     return { ...decisionsOf(index, actions), revisionDroppable };
   });
-  refuseBlind(survey);
+  refuseBlind(survey.blind);
   const changed = changeSince(survey, header, actions);
   if (changed !== undefined) {
     throw new AppError('running', `somebody writes into the store: ${changed}`, [
@@ -109,16 +110,6 @@ export async function checkBlobs(
     `the blob ${inUse} may be in use: ${why ?? 'a manifest names it'}`,
     ['no blob was removed, and the store is consistent; look at the disk, and plan again'],
   );
-}
-
-function refuseBlind({ blind }: Survey): void {
-  const first = blind[0];
-  if (first === undefined) return;
-  const more = blind.length > 1 ? [`and ${blind.length - 1} more`] : [];
-  throw new AppError('refused', `not everything could be seen: ${first}`, [
-    ...more,
-    'nothing is removed while something may be hidden; regsweep plan says what to do',
-  ]);
 }
 
 function changeSince(

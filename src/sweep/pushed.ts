@@ -1,4 +1,6 @@
+import { AppError } from '../fs/errors.js';
 import {
+  digestText,
   eachOf,
   findRevision,
   isLinked,
@@ -9,15 +11,20 @@ import {
 import type { StoreIndex } from '../graph/store-index.js';
 import { isRewritten, shownAs } from '../plan/action.js';
 import type { Action, LinkRemoval } from '../plan/action.js';
+import { reasonsOf } from '../plan/derive.js';
 import type { PlanHeader } from '../plan/plan-file.js';
+import type { Digest } from '../registry/digest.js';
+import { layerDirectory, LINK } from '../registry/layout.js';
 import { BARE } from '../scan/detail-shard.js';
 import { NOTHING, readDetails } from '../scan/scan.js';
 import type { ScanOptions } from '../scan/scan.js';
+import { refuseBlind } from './refuse-blind.js';
 
 /**
  * What was pushed after a plan was made, of all that the plan removes; undefined when nothing was.
  * A push of what is there already writes its links again, with what they held: only their times
  * tell of it. `index` needs the times of tags, when some go.
+ * @throws AppError `refused` where a link cannot be told.
  */
 export async function pushedSince(
   scan: ScanOptions,
@@ -88,26 +95,37 @@ async function layerPushed(
     const repository = repositories.get(action.repository);
     if (repository !== undefined) add(repository, digest, action);
   }
-  const { linkTimes } = await readDetails(scan, {
+  const { linkTimes, findings } = await readDetails(scan, {
     ...NOTHING,
     layerLinks: Array.from(links, ([repository, digests]) => ({
       repository: index.repositories[repository] as string,
       digests: index.digests.pack(Uint32Array.from(digests.keys())),
     })),
   });
+  refuseBlind(reasonsOf(findings));
   const created = Date.parse(header.created);
   let at = 0;
   for (const [repository, removals] of links) {
-    for (const removal of removals.values()) {
+    const name = index.repositories[repository] as string;
+    for (const [digest, removal] of removals) {
       const time = linkTimes[at++] as number;
       if (Number.isNaN(time) || time === BARE) continue;
+      if (time === Infinity) throw noLink(name, digestText(index, digest));
       if (removal !== undefined && isRewritten(time, removal)) return again(removal);
       if (removal === undefined && time > created) {
-        return `${index.repositories[repository] as string} was pushed to`;
+        return `${name} was pushed to`;
       }
     }
   }
   return undefined;
+}
+
+/** Whoever stood something else in a link's place did not push. */
+function noLink(repository: string, digest: Digest): AppError {
+  const path = `${layerDirectory(repository, digest)}/${LINK}`;
+  return new AppError('refused', `a link cannot be told: ${path} is no regular file, or given up`, [
+    'nothing was changed; look at it, and make a new plan',
+  ]);
 }
 
 function again(action: LinkRemoval): string {

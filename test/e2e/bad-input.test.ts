@@ -19,8 +19,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { shortenHex } from '../../src/report/format.ts';
 import { PROGRAM, mustSucceed, parseLines, plan, readPlan, regsweep } from '../support/cli.ts';
 import type { PlanReport, Run, RunOptions } from '../support/cli.ts';
 import { damageStore } from '../support/damage.ts';
@@ -291,6 +292,40 @@ describe('without permission', () => {
     chmodSync(join(base, path), 0o755);
   });
 
+  test.each(['blob', 'layer link'])(
+    'to look at a %s that would go: no blob is planned, exit 3',
+    async (what) => {
+      const { root, store, orphan } = makeShop(`unseen-${what.replace(' ', '-')}`);
+      const { edges } = store.image('shop/api', { layers: [Buffer.from('untagged')] });
+      store.ageEverything(OLD);
+      const file =
+        what === 'blob'
+          ? store.blobPath(orphan)
+          : store.layerLinkPath('shop/api', edges.at(-1) ?? '');
+      const directory = join(store.base, dirname(file));
+      chmodSync(directory, 0o000);
+      await expectBlind(root, file, { wrapper });
+      const args = ['plan', root, '-m', '-q', '-o', '-'];
+      expect(droppedBlobs((await run(args, { wrapper })).stdout)).toEqual([]);
+      const given = await run([...args, '--write-off', dirname(file)], { wrapper });
+      chmodSync(directory, 0o755);
+      expect(given.code, given.stderr).toBe(0);
+      expect(droppedBlobs(given.stdout).length).toBeGreaterThan(0);
+    },
+  );
+
+  test('to list the history of a tag that is dropped: it is not planned, exit 3', async () => {
+    const { root, base, store } = makeShop('unseen-history');
+    const path = `${store.tagPath('shop/api', '1.0')}/index`;
+    chmodSync(join(base, path), 0o000);
+    const result = await run(['plan', root, '--drop', 'shop/api:1.0', '--json'], { wrapper });
+    chmodSync(join(base, path), 0o755);
+    expect(result.code).toBe(3);
+    const report = result.json as PlanReport & { refused: readonly string[] };
+    expect(report.refused.join('\n')).toContain(path);
+    expect([report.tags.dropped, report.blobs.dropped]).toEqual([0, 0]);
+  });
+
   test('a blind plan names no sweep, which would refuse it', async () => {
     const { root, base, store } = makeShop('blind-upload');
     const id = '00000000-0000-4000-8000-000000000000';
@@ -352,7 +387,7 @@ describe('without permission', () => {
 async function expectBlind(root: string, path: string, options: RunOptions): Promise<void> {
   const text = await run(['plan', root, '-m'], options);
   expect(text.stdout).toMatch(/REFUSED: no blob is planned/);
-  expect(text.stdout.replaceAll(/\s+/g, '')).toContain(path.replaceAll(/\s+/g, ''));
+  expect(text.stdout.replaceAll(/\s+/g, '')).toContain(shortenHex(path).replaceAll(/\s+/g, ''));
   expect(text.code).toBe(3);
   const json = await run(['plan', root, '-m', '--json'], options);
   expect(json.code).toBe(3);

@@ -10,7 +10,7 @@ import type { Action } from '../../src/plan/action.ts';
 import { actionsOf } from '../../src/plan/actions.ts';
 import { surveyStore } from '../../src/plan/derive.ts';
 import type { Survey } from '../../src/plan/derive.ts';
-import { collectGarbage } from '../../src/plan/garbage.ts';
+import { settleGarbage } from '../../src/plan/garbage.ts';
 import type { Garbage } from '../../src/plan/garbage.ts';
 import { summarize } from '../../src/plan/summary.ts';
 import type { PlanSummary } from '../../src/plan/summary.ts';
@@ -96,8 +96,8 @@ export async function planStore(
     orphansOnly: options.orphansOnly ?? false,
   };
   try {
-    const survey = await surveyStore(scan, (index) => decide(index, options, settings));
-    const garbage = await collectGarbage(scan, survey, settings);
+    const surveyed = await surveyStore(scan, (index) => decide(index, options, settings));
+    const { survey, garbage } = await settleGarbage(scan, surveyed, settings);
     return describePlan(survey, garbage);
   } finally {
     await runner.close();
