@@ -81,7 +81,7 @@ const NAMES_SHOWN = 5;
 export async function warningsOf(
   session: Session,
   flags: PlanFlags,
-  { survey, options, outcome }: MadePlan,
+  { survey, garbage, options, outcome }: MadePlan,
 ): Promise<string[]> {
   const { root } = session;
   const warnings = await registryWarnings(session, flags, 'stop it before the sweep');
@@ -99,9 +99,9 @@ export async function warningsOf(
     const what = describeForeign(root.foreign);
     warnings.push(`${what}: only blobs that nothing links are planned`);
   }
-  const future = survey.index.revisions.time.some(
-    (time) => time > options.nowMs && time < Infinity,
-  );
+  const future =
+    survey.index.revisions.time.some((time) => time > options.nowMs && time < Infinity) ||
+    garbage.findings.some(({ code }) => code === 'future-time');
   if (future) warnings.push('some files are dated in the future; they count as of now');
   return warnings;
 }

@@ -76,6 +76,7 @@ export async function explainPolicy(
       whatIf: false,
       graceMs: parseDuration(flags.grace, '--grace'),
       uploadsOlderThanMs: Infinity,
+      startedMs: performance.timeOrigin,
       nowMs,
     });
     session.progress.stop();

@@ -14,6 +14,8 @@ import { isOrphan, tagsOfLosers } from './leftovers.js';
 /** What may go at all, and from what age on. */
 export interface GarbageOptions {
   readonly nowMs: number;
+  /** When the planning began, whatever `nowMs` says: a sweep takes what was written later for a push. */
+  readonly startedMs: number;
   readonly graceMs: number;
   readonly uploadsOlderThanMs: number;
   /** Only blobs that no link of any repository names: for stores whose roots are elsewhere. */

@@ -13,7 +13,7 @@ import { reasonsOf, withFindings } from './derive.js';
 import type { Survey } from './derive.js';
 import { entriesByTag, questionOf, readAnswer, sampleCosts } from './disk-question.js';
 import type { Costs, GarbageOptions, Question } from './disk-question.js';
-import { gracedBlobs, isLinkYoung, keepUntold } from './grace.js';
+import { gracedBlobs, isLinkYoung, keepLateLinked } from './grace.js';
 import {
   bareRevisions,
   busyRepositories,
@@ -93,7 +93,7 @@ export async function collectGarbage(
   const details = await readAnswer(scan, question);
   const busy = busyRepositories(index, uploads);
   const graced = gracedBlobs(question, details, busy);
-  keepUntold(question, details, graced);
+  const late = keepLateLinked(question, details, busy, graced);
   const links = sortLinks(question, details, graced, busy);
   const sweepsLinks = survey.blind.length === 0 && !options.orphansOnly;
   const holdsMount = mountTeller(scan.fs, scan.base);
@@ -126,7 +126,7 @@ export async function collectGarbage(
     repositories: new Map(dead.map((repository, i) => [repository, skeletons[i] ?? []])),
     measured: measuredBytes(question, details),
     costs: sampleCosts(scan, survey),
-    findings: [...details.findings, ...findings],
+    findings: [...details.findings, ...late, ...findings],
   };
 }
 

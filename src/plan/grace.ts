@@ -1,3 +1,9 @@
+import { append } from '../graph/lists.js';
+import { digestText } from '../graph/store-index.js';
+import { showTime } from '../policy/ranking.js';
+import type { Digest } from '../registry/digest.js';
+import type { Finding } from '../registry/finding.js';
+import { layerDirectory, LINK } from '../registry/layout.js';
 import type { DetailFacts } from '../scan/detail-shard.js';
 import type { GarbageOptions, Question } from './disk-question.js';
 import { explainers } from './leftovers.js';
@@ -64,21 +70,46 @@ export function gracedBlobs(
 }
 
 /**
- * Adds to `graced` the blobs that a link names which stays because it cannot be told: a sweep
- * cannot tell either whether it was pushed since, and would refuse the whole plan for it.
+ * Adds to `graced` the blobs that a link names which stays and which a sweep would take for a
+ * push, or could not tell from one: it would refuse the whole plan for it. Returns a finding for
+ * each link that is dated too late; one that cannot be told has its own.
  */
-export function keepUntold(
-  { survey, candidates, links }: Question,
+export function keepLateLinked(
+  { survey, options, candidates, links, linkRepository }: Question,
   { blobBytes, linkTimes }: DetailFacts,
+  busy: ReadonlySet<number>,
   graced: Map<number, number>,
-): void {
-  const { digest: digestAt } = survey.index.layers;
-  const untold = new Set<number>();
-  links.forEach((at, i) => {
-    if (linkTimes[i] === Infinity) untold.add(digestAt[at] as number);
+): Finding[] {
+  const { layers, repositories } = survey.index;
+  /** By digest: the links that stay though nothing else keeps their blob. */
+  const late = new Map<number, number[]>();
+  linkTimes.forEach((time, i) => {
+    const digest = layers.digest[links[i] as number] as number;
+    if (time <= options.startedMs || Number.isNaN(time) || graced.has(digest)) return;
+    if (busy.has(linkRepository[i] as number) || isLinkYoung(options, time))
+      append(late, digest, i);
   });
-  if (untold.size === 0) return;
-  candidates.forEach((digest, i) => {
-    if (untold.has(digest)) graced.set(digest, blobBytes[i] as number);
+  const findings: Finding[] = [];
+  if (late.size === 0) return findings;
+  candidates.forEach((digest, at) => {
+    const found = late.get(digest);
+    if (found === undefined) return;
+    graced.set(digest, blobBytes[at] as number);
+    for (const i of found) {
+      const time = linkTimes[i] as number;
+      if (time === Infinity) continue;
+      const repository = repositories[linkRepository[i] as number] as string;
+      findings.push(lateFinding(repository, digestText(survey.index, digest), time));
+    }
   });
+  return findings;
+}
+
+function lateFinding(repository: string, digest: Digest, timeMs: number): Finding {
+  return {
+    code: 'future-time',
+    severity: 'notice',
+    path: `${layerDirectory(repository, digest)}/${LINK}`,
+    detail: `dated ${showTime(timeMs)}, after this plan was begun: its blob stays`,
+  };
 }

@@ -95,6 +95,7 @@ async function plan(root: string, threads: number, rules: number): Promise<Phase
   ended('liveness');
   const options = {
     nowMs: Date.now(),
+    startedMs: performance.timeOrigin,
     graceMs: HOUR,
     uploadsOlderThanMs: 168 * HOUR,
     orphansOnly: false,

@@ -35,6 +35,8 @@ export interface PlanOptions {
   readonly uploadsOlderThanMs?: number;
   /** Milliseconds since 1970; by default the clock's. */
   readonly now?: number;
+  /** By default `now`. */
+  readonly startedMs?: number;
   readonly orphansOnly?: boolean;
   /** Decides instead of `untagged`. */
   readonly policy?: Policy;
@@ -91,6 +93,7 @@ export async function planStore(
   };
   const settings = {
     nowMs: options.now ?? Date.now(),
+    startedMs: options.startedMs ?? options.now ?? Date.now(),
     graceMs: options.graceMs ?? HOUR,
     uploadsOlderThanMs: options.uploadsOlderThanMs ?? 168 * HOUR,
     orphansOnly: options.orphansOnly ?? false,

@@ -7,7 +7,7 @@ import { planHeader } from '../support/plan-header.ts';
 import type { StoreBuilder } from '../support/store.ts';
 import { asNodeFs } from '../support/survey.ts';
 import type { PlanOptions, PlannedStore } from '../support/survey.ts';
-import { NOW, age, image, newStore, plan } from './rules/bench.ts';
+import { FUTURE, NOW, age, image, newStore, plan } from './rules/bench.ts';
 
 const runners: Runner[] = [];
 
@@ -110,5 +110,47 @@ describe('a layer link that cannot be told', () => {
       code: 'refused',
       message: expect.stringContaining(link) as string,
     });
+  });
+});
+
+describe('a layer link of the future', () => {
+  test('stays with its blob, and is told of; the rest can go', async () => {
+    const { store, layer, link } = scene();
+    store.setTimes(link, FUTURE);
+    const planned = await plan(store, UNTAGGED);
+    expect(planned.findings).toEqual([`future-time ${link}`]);
+    expect([planned.planned.size, planned.planned.has(layer)]).toEqual([2, false]);
+    expect(planned.dropped.size).toBe(1);
+    expect(await pushed(store, planned)).toBeUndefined();
+  });
+
+  test('goes without a grace: what is planned says its time', async () => {
+    const { store, layer, link } = scene();
+    store.setTimes(link, FUTURE);
+    const planned = await plan(store, { ...UNTAGGED, graceMs: 0 });
+    expect(planned.planned.has(layer)).toBe(true);
+    expect(await pushed(store, planned)).toBeUndefined();
+    store.setTimes(link, new Date(FUTURE.getTime() + 5000));
+    expect(await pushed(store, planned)).toMatch(/^a@sha256:.* was pushed again$/);
+  });
+
+  test('is one of the clock, whatever the plan is told is now', async () => {
+    const { store, layer, link } = scene();
+    store.setTimes(link, FUTURE);
+    const later = { ...UNTAGGED, now: FUTURE.getTime() + 60_000, startedMs: NOW.getTime() };
+    const planned = await plan(store, later);
+    expect(planned.planned.has(layer)).toBe(false);
+    expect(await pushed(store, planned)).toBeUndefined();
+  });
+
+  test('that a push between plan and sweep wrote is a push', async () => {
+    const { store, link } = scene();
+    const young = new Date(NOW.getTime() - 60_000);
+    store.setTimes(link, young);
+    const planned = await plan(store, UNTAGGED);
+    expect(planned.planned.size).toBe(3);
+    expect(await pushed(store, planned)).toBeUndefined();
+    store.setTimes(link, new Date(NOW.getTime() + 60_000));
+    expect(await pushed(store, planned)).toBe('a was pushed to');
   });
 });
