@@ -150,24 +150,45 @@ export function readDigestFiles(
   return found;
 }
 
-/** A digest a line, alone or at the end of an image's name; `#` begins a comment. */
+/**
+ * Digests, alone or at the end of an image's name, apart by white space or commas: a line each, or
+ * many on one, as `kubectl get pods -o jsonpath` prints them. `#` begins a comment. A word without
+ * a digest is an error: what it names would go unprotected.
+ */
 function parseDigestList(text: string, shownAs: string): string[] {
   const digests: string[] = [];
   text.split('\n').forEach((line, i) => {
-    const words = line.replace(/#.*/, '').trim();
-    if (words === '') return;
-    const digest = parseDigest(/[a-z\d]+:[\da-f]+$/.exec(words)?.[0] ?? '');
-    if (digest === undefined) {
-      throw new AppError('usage', `${shownAs}:${i + 1}: no digest in this line`, [
-        'write sha256:..., alone or after an image name, a line each; # begins a comment',
-      ]);
+    for (const { 0: word, index } of line.replace(/#.*/, '').matchAll(/[^\s,]+/g)) {
+      const digest = digestIn(word);
+      if (digest === undefined) {
+        const place = `${shownAs}:${i + 1}:${index + 1}`;
+        throw new AppError('usage', `${place}: no digest in \`${shorten(word)}\``, [
+          'write sha256:..., alone or after an image name, with blanks, commas or lines between; # begins a comment',
+        ]);
+      }
+      digests.push(digest);
     }
-    digests.push(digest);
   });
   if (digests.length > 0) return digests;
   throw new AppError('usage', `${shownAs} lists no digest`, [
     'was what made it successful? an empty list protects nothing',
   ]);
+}
+
+/** The digest that a word ends in; undefined too where another stands before it, unseparated. */
+function digestIn(word: string): string | undefined {
+  const last = /[a-z\d]+:[\da-f]+$/.exec(word);
+  const digest = last === null ? undefined : parseDigest(last[0]);
+  return LIKE_DIGEST.test(word.slice(0, last?.index)) ? undefined : digest;
+}
+
+/** Whole or not; a port or a tag before the last digest does not look so. */
+const LIKE_DIGEST = /sha\d{3}:/;
+
+const WORD_SHOWN = 60;
+
+function shorten(word: string): string {
+  return word.length > WORD_SHOWN ? `${word.slice(0, WORD_SHOWN)}...` : word;
 }
 
 /** The flags of the policy, as a plan's report repeats them. */

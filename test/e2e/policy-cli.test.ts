@@ -50,6 +50,8 @@ function write(name: string, text: string): string {
   return file;
 }
 
+const D = `sha256:${'d'.repeat(64)}`;
+
 const tagsOf = (lines: readonly { kind: string; tag?: string }[]): string[] =>
   lines.flatMap(({ kind, tag }) => (kind === 'tag' && tag !== undefined ? [tag] : []));
 
@@ -116,7 +118,9 @@ describe('a policy that is refused', () => {
   test.each([
     ['', 'lists no digest'],
     ['# none\n', 'lists no digest'],
-    ['shop/api:1.0\n', 'in-use.txt:1: no digest in this line'],
+    ['shop/api:1.0\n', 'in-use.txt:1:1: no digest in `shop/api:1.0`'],
+    [`# in use\n${D}, shop/api:1.0 ${D}\n`, 'in-use.txt:2:74: no digest in `shop/api:1.0`'],
+    [`shop/api@${D};shop/api@${D}\n`, 'in-use.txt:1:1: no digest in `shop/api@sha256:'],
   ])('for a list of digests such as %j', async (text, expected) => {
     write('in-use.txt', text);
     const file = write(
@@ -126,6 +130,24 @@ describe('a policy that is refused', () => {
     const run = await regsweep(['plan', root, '--policy', file]);
     expect(run.code).toBe(2);
     expect(run.stderr).toContain(expected);
+  });
+
+  test('and every digest of a list is one, however many are on a line', async () => {
+    const rule = "repositories: ['shop/api'], rules: [{ tags: ['*'], drop: always }]";
+    const head = 'version: 1\nlimits: { allow-empty-repository: true }\n';
+    const policy = ['--policy', write('all.yaml', `${head}policies: [{ ${rule} }]\n`), ...AT_NOW];
+    const all = (await plan(root, policy)).lines.filter(({ kind }) => kind === 'tag');
+    const [a, b, c, d] = all.map(({ digest = '' }) => digest);
+    write(
+      'in-use.txt',
+      `docker.io/shop/api:${'1'.repeat(40)}@${a} docker://${b},${c}\r\n\t# ${D}\r\nregistry:5000/x@${d} ${D}`,
+    );
+    const protect = 'protect: [{ digests-file: in-use.txt }]\npolicies: [{ name: p, ';
+    const file = write('listed.yaml', `${head}${protect}${rule} }]\n`);
+    expect([all.length, tagsOf((await plan(root, ['--policy', file, ...AT_NOW])).lines)]).toEqual([
+      4,
+      [],
+    ]);
   });
 
   test('for times that a copy has reset, until told to believe them', async () => {

@@ -129,6 +129,6 @@ describe("with a list of the database's artifacts", () => {
       /has 1 of its 4 digests\n.*another Harbor/,
     );
     list([used.digest, 'library/app@sha256:cut']);
-    expect((await refused(2, ...flags())).stderr).toMatch(/in-use\.txt:2: no digest in this line/);
+    expect((await refused(2, ...flags())).stderr).toMatch(/in-use\.txt:2:1: no digest in/);
   });
 });
