@@ -1,6 +1,7 @@
 import { about, AppError } from '../fs/errors.js';
 import { parseDuration as parseDurationOf } from '../policy/duration.js';
 import { parseSize as parseSizeOf } from '../policy/size.js';
+import { isOnCalendar } from '../registry/time.js';
 
 /** A flag's duration, as the policy language writes it, in milliseconds. @throws AppError `usage` */
 export function parseDuration(text: string, flag: string): number {
@@ -14,7 +15,7 @@ export function parseSize(text: string, flag: string): number {
 
 /** A point in time (ISO 8601), in milliseconds since 1970. @throws AppError `usage` */
 export function parseTime(text: string, flag: string): number {
-  const time = /^\d{4}-\d\d-\d\d(?:T[\d:.]+(?:Z|[+-]\d\d:\d\d)?)?$/.test(text)
+  const time = /^\d{4}-\d\d-\d\d(?:T(?!24)[\d:.]+(?:Z|[+-]\d\d:\d\d)?)?$/.test(text)
     ? Date.parse(text)
     : Number.NaN;
   if (!Number.isNaN(time) && isOnCalendar(text.slice(0, DATE_LENGTH))) return time;
@@ -24,11 +25,6 @@ export function parseTime(text: string, flag: string): number {
 }
 
 const DATE_LENGTH = 'YYYY-MM-DD'.length;
-
-/** `Date.parse` takes the 30th of February for the 2nd of March. */
-function isOnCalendar(date: string): boolean {
-  return new Date(`${date}T00:00:00Z`).toISOString().startsWith(date);
-}
 
 /** A whole number from 1 to `max`. @throws AppError `usage` */
 export function parseWhole(text: string, flag: string, max: number): number {

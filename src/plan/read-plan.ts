@@ -3,6 +3,7 @@ import { AppError } from '../fs/errors.js';
 import { ALGORITHMS, parseDigest } from '../registry/digest.js';
 import { isUploadDirectory, isUploadFile, isUploadId, SKELETON } from '../registry/layout.js';
 import { parseRepositoryName, parseTag } from '../registry/reference.js';
+import { parseRfc3339 } from '../registry/time.js';
 import { LINK_BUFFER } from '../registry/link.js';
 import type { Action, ActionKind, LinkAction, Ownership } from './action.js';
 import { PLAN_FORMAT } from './plan-file.js';
@@ -133,6 +134,8 @@ function readHeader(value: Tree, shownAs: string): PlanHeader {
     typeof ino === 'string' &&
     /^\d+$/.test(ino) &&
     typeof created === 'string' &&
+    // A push is told by being later, and nothing is later than what is no time.
+    Number.isFinite(parseRfc3339(created)) &&
     typeof policy === 'string' &&
     isTree(options) &&
     isTree(counts) &&

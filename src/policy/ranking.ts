@@ -1,3 +1,4 @@
+import { NO_SUCH_TIME } from '../registry/time.js';
 import type { TagFacts } from './facts.js';
 import type { Memo } from './memo.js';
 import type { Clock, Order } from './model.js';
@@ -18,6 +19,7 @@ export function isBelievable(time: number | undefined, bounds: TimeBounds): time
 
 /** Why a time says nothing, or undefined when it can be believed. */
 export function flawOf(time: number | undefined, bounds: TimeBounds): string | undefined {
+  if (time === NO_SUCH_TIME) return 'implausible: no day or hour that there is';
   if (time === undefined || !Number.isFinite(time)) return 'not known';
   if (time > bounds.now) return `in the future: ${showTime(time)}`;
   return time < bounds.implausibleBefore ? `implausible: ${showTime(time)}` : undefined;

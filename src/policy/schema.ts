@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { AppError } from '../fs/errors.js';
+import { isOnCalendar } from '../registry/time.js';
 import { parseDuration } from './duration.js';
 import type { Duration } from './duration.js';
 
@@ -71,8 +72,8 @@ const timezone = parsed('a time zone, such as Europe/Zurich', (value) => {
 });
 
 const date = parsed('a date, such as 2013-03-20', (value) => {
-  const time = /^\d{4}-\d{2}-\d{2}$/.test(value) ? Date.parse(`${value}T00:00:00Z`) : NaN;
-  if (!Number.isNaN(time) && new Date(time).toISOString().startsWith(value)) return time;
+  const isDate = /^\d{4}-\d{2}-\d{2}$/.test(value) && isOnCalendar(value);
+  if (isDate) return Date.parse(`${value}T00:00:00Z`);
   throw new AppError('usage', `\`${value}\` is no date; write 2013-03-20`);
 });
 

@@ -1,5 +1,6 @@
 import type { ReadFs } from '../fs/read-fs.js';
 import { PACKED, unpackDigest } from '../registry/digest.js';
+import { parseRfc3339 } from '../registry/time.js';
 import { makeJsonSource, parseTree, readJson, treeOf } from './json-blob.js';
 import { ShardReader } from './shard.js';
 import type { ShardContext } from './shard.js';
@@ -12,7 +13,7 @@ export interface CreatedShard extends ShardContext {
   readonly configs: boolean;
 }
 
-/** By manifest, in the order asked, milliseconds since 1970; NaN where nothing says. */
+/** By manifest, in the order asked, milliseconds since 1970; NaN where nothing says, `NO_SUCH_TIME` too. */
 export interface CreatedFacts {
   readonly annotation: Float64Array;
   readonly config: Float64Array;
@@ -46,10 +47,6 @@ function historyOf({ history }: Tree): Tree | undefined {
   return typeof text === 'string' ? parseTree(text) : undefined;
 }
 
-/** RFC 3339 alone: `Date.parse` takes much that is no time. */
-const RFC_3339 = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,12})?(?:[Zz]|[+-]\d\d:\d\d)$/;
-
 function timeOf(value: unknown): number {
-  if (typeof value !== 'string' || !RFC_3339.test(value)) return Number.NaN;
-  return Date.parse(value.replace(' ', 'T').toUpperCase());
+  return typeof value === 'string' ? parseRfc3339(value) : Number.NaN;
 }

@@ -1,4 +1,5 @@
 import { isUploadDirectory, isUploadFile, isUploadId } from '../registry/layout.js';
+import { parseRfc3339 } from '../registry/time.js';
 import type { FoundUpload } from './facts.js';
 import type { ShardReader } from './shard.js';
 
@@ -8,7 +9,7 @@ const STARTED_BUFFER = 64;
 /**
  * The uploads in progress or abandoned of one repository. Its age is that of `startedat`
  * (distribution registry/storage/purgeuploads.go), else its newest file's, else its own
- * directory's.
+ * directory's. One that was begun on no day that there is is never old.
  */
 export function readUploads(
   reader: ShardReader,
@@ -92,6 +93,6 @@ function startedAt(reader: ShardReader, path: string, files: string[]): number |
   const text = Buffer.from(buffer.buffer, 0, length ?? 0)
     .toString('latin1')
     .trim();
-  const time = /^\d{4}-\d\d-\d\dT/.test(text) ? Date.parse(text) : Number.NaN;
+  const time = parseRfc3339(text);
   return Number.isNaN(time) ? undefined : time;
 }

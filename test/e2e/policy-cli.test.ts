@@ -165,6 +165,20 @@ describe('a policy that is refused', () => {
   });
 });
 
+test('an image of a day or an hour that does not exist is not taken for old', async () => {
+  const odd = join(folder, 'odd');
+  const store = new StoreBuilder(fs, odd);
+  for (const created of ['2026-02-31T00:00:00Z', '2026-02-28T24:00:00Z', '2026-02-28T00:00:00Z']) {
+    const tag = created.slice(5, 13);
+    store.image('a', { layers: [], config: Buffer.from(JSON.stringify({ created })), tag });
+  }
+  store.ageEverything(new Date('2026-01-01'));
+  const rule = "{ tags: ['*'], time: created, drop: { older-than: 30d } }";
+  const policy = `version: 1\npolicies: [{ repositories: ['**'], rules: [${rule}] }]\n`;
+  const { lines } = await plan(odd, ['--policy', write('odd.yaml', policy), ...AT_NOW]);
+  expect(tagsOf(lines)).toEqual(['02-28T00']);
+});
+
 describe('flags', () => {
   test('keep by count and drop by age, and protect', async () => {
     const { lines } = await plan(root, ['--keep-last', '1', '--protect', 'latest', ...AT_NOW]);

@@ -56,6 +56,7 @@ describe('parseTime', () => {
     '21.11.2026',
     '1763699400',
     '2026-02-30',
+    '2026-02-28T24:00:00Z',
   ])('%j is refused', (text) => {
     expect(usageError(() => parseTime(text, '--now'))).toMatch(/^--now: .* is no time$/);
   });

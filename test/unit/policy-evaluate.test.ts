@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { RepositoryFacts } from '../../src/policy/facts.ts';
 import type { EvaluateOptions } from '../../src/policy/evaluate.ts';
+import { NO_SUCH_TIME } from '../../src/registry/time.ts';
 import { DAY, HOUR, NOW, named, repository, ruleYaml, run, table, tag } from '../support/policy.ts';
 
 const AGES = [1, 5, 10, 30, 100, 400];
@@ -135,6 +136,7 @@ describe('times', () => {
       tag('epoch', 0, { pushedMs: 1000 }),
       tag('future', -1),
       tag('made1980', 200, { createdMs: Date.UTC(1980, 0, 1) }),
+      tag('february31', 200, { createdMs: NO_SUCH_TIME }),
     ]),
   ];
 
@@ -145,6 +147,7 @@ describe('times', () => {
       'epoch: keep: p/r: keep pushed (implausible: 1970-01-01T00:00:01Z)',
       'future: keep: p/r: keep pushed (in the future: 2024-06-11T12:00:00Z)',
       'made1980: drop: p/r: drop older-than 90d (200d)',
+      'february31: drop: p/r: drop older-than 90d (200d)',
     ]);
   });
 
@@ -155,6 +158,7 @@ describe('times', () => {
     );
     expect(byTime[0]).toBe('fine: drop: p/r: drop older-than 250d (300d since created)');
     expect(byTime[4]).toMatch(/keep created \(implausible: 1980/);
+    expect(byTime[5]).toMatch(/keep created \(implausible: no day or hour that there is\)/);
     const byOrder = await run(
       ruleYaml('keep: { last: 0, order: created }, drop: { older-than: 250d }'),
       odd,

@@ -250,6 +250,8 @@ describe('a plan file', () => {
     { ino: 2 },
     { ino: '2x' },
     { created: 7 },
+    { created: 'today' },
+    { created: '2026-02-30T12:00:00.000Z' },
     { policy: undefined },
     { counts: undefined },
     { counts: { mends: 'x' } },

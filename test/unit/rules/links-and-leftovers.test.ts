@@ -92,6 +92,18 @@ describe('rule 12: layer links', () => {
     expect(planned.planned.has(pushed)).toBe(!stays);
   });
 
+  it('with an upload that was begun on no day that there is', async () => {
+    const store = newStore();
+    image(store, 'a', 'latest');
+    const pushed = interrupted(store);
+    store.upload('a', ID, { bytes: 9, startedAt: OLD });
+    store.writeFile(`repositories/a/_uploads/${ID}/startedat`, '2025-02-31T00:00:00Z');
+    age(store);
+    const planned = await plan(store);
+    expect(ofKind(planned, 'upload')).toEqual([]);
+    expect(planned.planned.has(pushed)).toBe(false);
+  });
+
   it.each([
     ['an upload in progress there', { startedAt: NOW }, OLD, true],
     ['a blob within the grace', undefined, NOW, true],
