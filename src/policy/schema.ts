@@ -26,6 +26,18 @@ function mapping<T extends z.ZodRawShape>(name: string, shape: T): z.ZodObject<T
   });
 }
 
+/** Refuses `{}` where it would say everything: who writes it has forgotten something. */
+function someField<T extends z.ZodType<Readonly<Record<string, unknown>>>>(
+  shape: T,
+  instead: string,
+): T {
+  return shape.refine((value) => Object.values(value).some((field) => field !== undefined), {
+    error: `a mapping without a field; write ${instead}`,
+    // A field that is misspelt is an error of its own.
+    when: ({ issues }) => issues.length === 0,
+  });
+}
+
 function oneOf<const T extends readonly string[]>(
   ...values: T
 ): z.ZodEnum<Record<T[number], T[number]>> {
@@ -88,7 +100,10 @@ const limit = parsed('a count or a share, such as 40%', (value) => {
 const patterns = z.union(
   [
     list(text),
-    mapping('patterns', { include: list(text).optional(), exclude: list(text).optional() }),
+    someField(
+      mapping('patterns', { include: list(text).optional(), exclude: list(text).optional() }),
+      "`include`, `exclude` or ['**']",
+    ),
   ],
   { error: 'expected a list of patterns, or `include` and `exclude`' },
 );
@@ -127,10 +142,13 @@ const rule = mapping('rule', {
     .optional(),
 });
 
-const untagged = mapping('untagged', {
-  'keep-within': duration.optional(),
-  'keep-last': count.optional(),
-});
+const untagged = someField(
+  mapping('untagged', {
+    'keep-within': duration.optional(),
+    'keep-last': count.optional(),
+  }),
+  '`keep`, `drop`, `keep-within` or `keep-last`',
+);
 
 const repositoryPolicy = mapping('policy', {
   name: text.optional(),

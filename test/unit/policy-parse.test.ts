@@ -79,6 +79,26 @@ describe('errors have a place and a hint', () => {
       'version: 1\nprotect: [{ tags: [a], digests-file: f }]\npolicies: [{ repositories: [a] }]\n',
       /write two entries/,
     ],
+    [
+      "version: 1\npolicies: [{ repositories: ['**'], untagged: { keep_last: 1 } }]\n",
+      'shop.yaml:2:48: unknown key `keep_last` in untagged; did you mean `keep-last`?',
+    ],
+    [
+      "version: 1\npolicies: [{ repositories: ['**'], untagged: {} }]\n",
+      'shop.yaml:2:46: untagged: a mapping without a field; write `keep`, `drop`, `keep-within` or `keep-last`',
+    ],
+    [
+      'version: 1\npolicies: [{ repositories: {}, untagged: drop }]\n',
+      "shop.yaml:2:28: repositories: a mapping without a field; write `include`, `exclude` or ['**']",
+    ],
+    [
+      'version: 1\npolicies: [{ repositories: [a], rules: [{ tags: {}, drop: always }] }]\n',
+      /^shop\.yaml:2:49: tags: a mapping without a field/,
+    ],
+    [
+      'version: 1\nprotect: [{ tags: {} }]\npolicies: [{ repositories: [a] }]\n',
+      /^shop\.yaml:2:19: tags: a mapping without a field/,
+    ],
     ['version: 1\ndrop: ["shop/*"]\n', 'shop.yaml:2:8: `shop/*` names nothing that can be dropped'],
     [
       rule("drop: always, group-by: 're:(a'"),
