@@ -1,7 +1,7 @@
 import { KEEP, makeVoteRecord, VOTED } from './ballot.js';
 import type { Ballot, Speaker, VoteRecord } from './ballot.js';
 import type { Calendar } from './calendar.js';
-import { claimTags } from './claims.js';
+import { claimsOf, claimTags } from './claims.js';
 import { NONE, speak } from './court.js';
 import type { Case, Court } from './court.js';
 import type { Decided, Reason, RepositoryFacts, TagFacts } from './facts.js';
@@ -44,11 +44,20 @@ export function decideTags(
   hear(policy, tags, settings, tally, () => scratch);
   const onRecord = recordOf(policy, tags, settings);
   const otherwise = decideOtherwise(policy);
+  const silent = policy.rules.map((rule) =>
+    rule.exclusive ? decideSilent(policy, rule) : undefined,
+  );
+  const { byName } = claimsOf(settings.memo, policy);
   const decided: Decided[] = [];
   for (let tag = 0; tag < tags.length; tag++) {
     const votes = tally.votesOn(tag);
     if (tags[tag]?.fallback === true) decided.push(FOLLOWS);
-    else decided.push(votes === 0 ? otherwise : new Heard(votes, onRecord, tag));
+    else if (votes !== 0) decided.push(new Heard(votes, onRecord, tag));
+    else {
+      // An exclusive rule that claims a tag is the only one that speaks for it, so the first is it.
+      const claimant = byName[settings.names[tag] as number]?.[0] ?? -1;
+      decided.push(silent[claimant] ?? otherwise);
+    }
   }
   return decided;
 }
@@ -141,7 +150,7 @@ function speakOfFlaws(one: Case, clock: Clock): Speaker {
 /**
  * What was heard of a tag. Keep beats drop, drop beats `otherwise`. A rule with a `drop` has said
  * when its tags may go, so where that does not hold the tag is kept: `otherwise` is for tags that
- * no rule claims, or that rules without a `drop` did not keep.
+ * no exclusive rule claims, and that rules without a `drop` did not keep.
  */
 class Heard implements Decided {
   readonly decision: 'keep' | 'drop';
@@ -167,6 +176,14 @@ function decideOtherwise({ name, otherwise }: RepositoryPolicy): Decided {
   const place = { side: 'otherwise', policy: name, rule: undefined } as const;
   const reason: Reason = { ...place, field: otherwise, value: '', evidence: '' };
   return { decision: otherwise, reasons: () => [reason], named: false };
+}
+
+/** A tag that an exclusive rule claims is its alone: where it says nothing, `otherwise` does not either. */
+function decideSilent({ name }: RepositoryPolicy, rule: Rule): Decided {
+  const evidence = 'the rule is exclusive, and has no drop';
+  const place = { side: 'default', policy: name, rule: rule.name } as const;
+  const reason: Reason = { ...place, field: 'keep', value: '', evidence };
+  return { decision: 'keep', reasons: () => [reason], named: false };
 }
 
 function unmetReasons(record: VoteRecord, tag: number): Reason[] {

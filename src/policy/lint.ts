@@ -105,6 +105,10 @@ export function findDoubts(policy: Policy): Problem[] {
         const message = `rule \`${rule.name}\` only keeps, and nothing in this policy drops tags`;
         doubts.push({ at, message });
       }
+      if (rule.exclusive && rule.drop === undefined && rule.keep?.always === false) {
+        const message = `rule \`${rule.name}\` is exclusive and has no drop, so all its tags stay; to let go what it does not keep, write \`drop: always\``;
+        doubts.push({ at, message });
+      }
       if (rule.groupBy !== undefined && !(rule.keep && ranks(rule.keep))) {
         doubts.push({ at, message: `rule \`${rule.name}\` has group-by and counts nothing` });
       }

@@ -269,6 +269,19 @@ describe('precedence', () => {
     expect(named(await run(yaml(rules), facts), facts, 'drop')).toEqual(['v2', 'x']);
   });
 
+  test('`otherwise: drop` is not for what an exclusive rule claims, and does not drop', async () => {
+    const rule = "name: a, tags: ['v*'], keep: { last: 1 }, exclusive: true";
+    const rules = (more: string): string =>
+      yaml(`{ name: b, tags: [x], keep: { last: 0 } }, { ${rule}${more} }`, 'otherwise: drop,');
+    expect(table(await run(rules(''), facts), facts)).toEqual([
+      'v1: keep: p/a: default keep (the rule is exclusive, and has no drop)',
+      'v2: keep: p/a: keep last 1 (no. 1 by pushed)',
+      'x: drop: p: otherwise drop',
+      'sha256-x.sig: follow: default follow (it lives as long as what it names)',
+    ]);
+    expect(named(await run(rules(', drop: always'), facts), facts, 'drop')).toEqual(['v1', 'x']);
+  });
+
   test('`otherwise: drop` is for what no rule with a drop has judged', async () => {
     const rules =
       "{ name: a, tags: ['v*'], keep: { last: 1 } }, { name: b, tags: [x], drop: { older-than: 1000d } }";

@@ -216,6 +216,18 @@ describe('reading', () => {
     ]);
   });
 
+  test('an exclusive rule that only counts is in doubt: what it does not keep stays too', async () => {
+    const more = (body: string): string =>
+      rule(body).replace('    rules:', '    otherwise: drop\n    rules:');
+    const { doubts } = await readPolicy(more('keep: { last: 1 }, exclusive: true'), 'x');
+    expect(doubts.map(({ message }) => message)).toEqual([
+      'rule `r` is exclusive and has no drop, so all its tags stay; to let go what it does not keep, write `drop: always`',
+    ]);
+    for (const body of ['keep: always, exclusive: true', 'keep: { last: 1 }']) {
+      expect((await readPolicy(more(body), 'x')).doubts).toEqual([]);
+    }
+  });
+
   test('parsePolicy throws them all, a line each', async () => {
     const bad = rule('dorp: always, keep: { lest: 1 }');
     await expect(parsePolicy(bad, 'x.yaml')).rejects.toMatchObject({
