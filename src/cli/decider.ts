@@ -108,6 +108,7 @@ export class Decider {
       nowMs,
       graceMs,
       pulls: pulls.coverage,
+      pullsLack: pulls.lack,
       taglessToo: evicts || byList,
       digestFiles: this.#digestFiles,
     });
@@ -130,6 +131,7 @@ export class Decider {
   #pulls(index: StoreIndex): Pick<StoreEvidence, 'pulledMs'> & {
     times: PullTimes;
     coverage: PullCoverage | undefined;
+    lack?: string | undefined;
     notes: readonly string[];
   } {
     const { policy, nowMs } = this.#options;
@@ -142,7 +144,8 @@ export class Decider {
     const { atime } = policy.evidence;
     if (atime === false) {
       if (logs === undefined && needsOf(policy).pulled) notes.push(NO_PULLS);
-      return { pulledMs: logged.tag, times: logged, coverage: logs?.coverage, notes };
+      const { coverage, lack } = logs ?? { coverage: undefined, lack: undefined };
+      return { pulledMs: logged.tag, times: logged, coverage, lack, notes };
     }
     const { fs, root } = this.#session;
     const mount = mountOf(readMounts(fs), root.base);
@@ -161,6 +164,8 @@ export class Decider {
         revision: (entry) => newest(logged.revision(entry), access.revisionPulledMs(entry)),
       },
       coverage: mayDrop ? { fromMs: 0 } : logs?.coverage,
+      // Atimes that may drop cover all by themselves.
+      lack: mayDrop ? undefined : logs?.lack,
       notes: [...notes, ...access.notes],
     };
   }

@@ -4,6 +4,8 @@ import type { ReadLog } from './read-logs.js';
 export interface LogFindings {
   readonly files: readonly ReadLog[];
   readonly unmatched: readonly string[];
+  /** Why not all could be read. */
+  readonly lack: string | undefined;
   readonly coverage: LogCoverage | undefined;
   readonly nowMs: number;
 }
@@ -11,7 +13,7 @@ export interface LogFindings {
 const DAY = 86_400_000;
 
 /** What is to be said about logs that were read, sorted. */
-export function notesOf({ files, unmatched, coverage, nowMs }: LogFindings): string[] {
+export function notesOf({ files, unmatched, lack, coverage, nowMs }: LogFindings): string[] {
   const notes = unmatched.map((pattern) => `logs: no file matches ${pattern}`);
   for (const file of files) {
     const trouble = troubleOf(file);
@@ -20,6 +22,11 @@ export function notesOf({ files, unmatched, coverage, nowMs }: LogFindings): str
       const lines = file.mistimed === 1 ? '1 line has a time' : `${file.mistimed} lines have times`;
       notes.push(`${file.name}: ${lines} before 2013 or in the future; ignored`);
     }
+  }
+  if (lack !== undefined) {
+    notes.push(
+      `logs: ${lack}, and may show any pull: nothing counts as not pulled; mend it, or leave it out`,
+    );
   }
   if (coverage === undefined) {
     if (files.length > 0) notes.push(NO_PROOF);

@@ -27,15 +27,20 @@ export interface ReadLog extends Readonly<FileTally> {
   readonly problem: string | undefined;
   /** Every line that has a time at all has one without a year. */
   readonly lacksYear: boolean;
+  /** There are whole lines, and nothing is known of any of them. */
+  readonly isStrange: boolean;
 }
 
 /** What logs say about pulls. */
 export interface LogEvidence extends Pulls {
   /**
    * The last span in which a pull would have been seen, of all files together, and the holes
-   * before it; undefined when the logs prove nothing.
+   * before it; undefined when the logs prove nothing, also when part of them could not be read:
+   * any pull may be in that part.
    */
   readonly coverage: LogCoverage | undefined;
+  /** Why not all that was named could be read, in a few words; undefined when all was. */
+  readonly lack: string | undefined;
   /** Sorted by name. */
   readonly files: readonly ReadLog[];
   /** What the reader should know; sorted. File names are as they are on disk. */
@@ -74,10 +79,18 @@ export async function readLogs(
   };
   const files: ReadLog[] = [];
   for (const { path } of found) files.push(await readLog(reading, path));
-  const coverage = reading.log.coverage(options.silenceMs);
-  const notes = notesOf({ files, unmatched, coverage, nowMs: options.nowMs });
+  const covered = reading.log.coverage(options.silenceMs);
+  const lack = lackOf(files, unmatched);
+  const notes = notesOf({ files, unmatched, lack, coverage: covered, nowMs: options.nowMs });
   const { repositories, pulledMs, pulledDigestMs } = reading.log;
-  return { repositories, pulledMs, pulledDigestMs, coverage, files, notes };
+  const coverage = lack === undefined ? covered : undefined;
+  return { repositories, pulledMs, pulledDigestMs, coverage, lack, files, notes };
+}
+
+function lackOf(files: readonly ReadLog[], unmatched: readonly string[]): string | undefined {
+  if (files.some(({ problem, isStrange }) => problem !== undefined || isStrange))
+    return 'a log could not be read in full';
+  return unmatched.length > 0 ? 'a log that was named is not there' : undefined;
 }
 
 function findLogs(
@@ -112,8 +125,12 @@ async function readLog(reading: Reading, path: string): Promise<ReadLog> {
   const file = attempt(path, () => reading.options.fs.open(path));
   try {
     const problem = await readThrough(reading, path, file, feed);
+    // A log that has just begun may have no more than half a line.
+    const isStrange = tally.lines > 0 && tally.recognised + tally.mistimed === 0;
+    // The last line of a file that is cut off may be half a line too.
+    if (problem === undefined) feed.end();
     const lacksYear = tally.recognised === 0 && SYSLOG.test(firstStray ?? '');
-    return { ...tally, problem, lacksYear };
+    return { ...tally, problem, lacksYear, isStrange };
   } finally {
     file.close();
   }
@@ -135,15 +152,12 @@ async function readThrough(
       feed.push(chunk);
       await pause();
     }
-    feed.end();
     return undefined;
   }
   if (packing !== 'gzip') return `packed with ${packing}; unpack it first`;
   const unpacker = makeUnpacker((bytes) => feed.push(bytes));
   for (; chunk.length > 0; chunk = readChunk(reading, path, file)) await unpacker.push(chunk);
   const problem = await unpacker.end();
-  // The last line of a file that is cut off may be half a line.
-  if (problem === undefined) feed.end();
   return problem === undefined ? undefined : `gzip file ${problem}`;
 }
 

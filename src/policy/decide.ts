@@ -17,6 +17,8 @@ export interface DecideOptions {
   readonly graceMs: number;
   readonly pulls?: PullCoverage | undefined;
   /** Of `EvaluateOptions`. */
+  readonly pullsLack?: string | undefined;
+  /** Of `EvaluateOptions`. */
   readonly taglessToo?: boolean | undefined;
   /** The digests of each `digests-file`, by the name that the policy gives it. */
   readonly digestFiles: ReadonlyMap<string, readonly string[]>;
@@ -40,11 +42,11 @@ export function decideByPolicy(
 ): PolicyDecisions {
   const digestFiles = new Map<string, ReadonlySet<DigestKey>>();
   for (const [name, digests] of options.digestFiles) digestFiles.set(name, idsOf(index, digests));
-  const { nowMs: now, pulls, taglessToo } = options;
+  const { nowMs: now, pulls, pullsLack, taglessToo } = options;
   const keyOf = (digest: string): DigestKey | undefined => findDigest(index, digest);
   const textOf = (digest: DigestKey): string =>
     typeof digest === 'number' ? digestText(index, digest) : digest;
-  const given = { now, pulls, taglessToo, digestFiles, keyOf, textOf };
+  const given = { now, pulls, pullsLack, taglessToo, digestFiles, keyOf, textOf };
   const evaluation = evaluate(policy, facts.repositories, given);
   const tags = byPlace(index.tags.digest.length, facts.tags, evaluation, 'tags');
   const untagged = byPlace(index.revisions.digest.length, facts.untagged, evaluation, 'untagged');

@@ -31,6 +31,8 @@ export interface EvaluateOptions {
   readonly now: number;
   /** Undefined: there is no evidence of pulls at all. */
   readonly pulls?: PullCoverage | undefined;
+  /** Why there is none though there is evidence, in a few words: part of it could not be read. */
+  readonly pullsLack?: string | undefined;
   /** The digests of each `digests-file`, by the name that the policy gives it. */
   readonly digestFiles?: ReadonlyMap<string, ReadonlySet<DigestKey>>;
   /** Manifests of repositories without any tag are as others without one. */
@@ -54,14 +56,17 @@ export function evaluate(
   options: EvaluateOptions,
 ): Evaluation {
   const { now } = options;
-  const { implausibleBefore, missing, pushed } = policy.evidence;
+  const { implausibleBefore, pushed } = policy.evidence;
   const bounds: TimeBounds = { now, implausibleBefore };
   const resets: ResetTimes =
     pushed === 'trust'
       ? { everywhere: undefined, byRepository: new Map() }
       : findResets(facts, bounds);
   const calendar = makeCalendar(policy.timezone);
-  const pulls = { now, coverage: options.pulls, missing };
+  const { pulls: coverage, pullsLack: lack } = options;
+  // The push stands in for pulls that nobody logged, not for those in a log that cannot be read.
+  const missing = lack === undefined ? policy.evidence.missing : 'keep';
+  const pulls = { now, coverage, lack, missing };
   const notes = new Set<string>();
   const found = new Set<string>();
   const memo = makeMemo();

@@ -10,6 +10,8 @@ const TAIL = 86_400_000;
 export interface Pulls {
   readonly now: number;
   readonly coverage: PullCoverage | undefined;
+  /** Why there is none though there is evidence: part of it could not be read. */
+  readonly lack?: string | undefined;
   readonly missing: MissingPulls;
 }
 
@@ -21,8 +23,8 @@ export interface PullTest {
 }
 
 /** Why the evidence does not cover the last `span`, or undefined when it does. */
-export function gapOf({ now, coverage }: Pulls, span: number): string | undefined {
-  if (coverage === undefined) return 'no evidence of pulls';
+export function gapOf({ now, coverage, lack }: Pulls, span: number): string | undefined {
+  if (coverage === undefined) return lack ?? 'no evidence of pulls';
   const { fromMs, toMs = now } = coverage;
   if (now - toMs > TAIL) return `evidence of pulls ends ${formatAge(now - toMs)} ago`;
   if (fromMs <= now - span) return undefined;

@@ -77,6 +77,10 @@ function speakLast(one: Case, groups: Groups, { last, per, order }: Keep): Speak
  */
 function keepLastPulled(one: Case, groups: Groups, wanted: number): void {
   const { ranking, pulls, ballot } = one.court;
+  if (pulls.lack !== undefined) {
+    keepUnranked(one, groups, wanted, pulls.lack);
+    return;
+  }
   const pushed = ranking.times.pushed;
   const pulled = (tag: number): number => ranking.tags[tag]?.pulledMs ?? -Infinity;
   const unsure = (tag: number): boolean =>
@@ -106,6 +110,17 @@ function keepLastPulled(one: Case, groups: Groups, wanted: number): void {
     if (place > wanted) continue;
     if (!unsure(tag)) taken[group] = place;
     ballot.vote(tag, speaker, place);
+  }
+}
+
+/** Where part of the evidence could not be read, any tag may have been pulled after all others. */
+function keepUnranked(one: Case, { counted }: Groups, wanted: number, lack: string): void {
+  const tell = (): string => `cannot tell: ${lack}`;
+  const speaker = speak(one, 'keep', 'last-pulled', () => String(wanted), tell);
+  const { tags, size } = one.members;
+  for (let i = 0; i < size; i++) {
+    const tag = tags[i] as number;
+    if ((counted[tag] ?? -1) >= 0) one.court.ballot.vote(tag, speaker);
   }
 }
 

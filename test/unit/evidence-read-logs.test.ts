@@ -53,6 +53,9 @@ async function failureOf(call: Promise<unknown>): Promise<string> {
   return 'done';
 }
 
+const UNREAD =
+  'logs: a log could not be read in full, and may show any pull: nothing counts as not pulled; mend it, or leave it out';
+
 describe('files', () => {
   test('rotated ones, packed or not, are read as one log whatever their names', async () => {
     write('access.log', day(1));
@@ -98,7 +101,7 @@ describe('files', () => {
     const packed = gzipSync(text, { level: 1 });
     write('cut.gz', packed.subarray(0, packed.length - 500));
     const { files, notes, pulledMs } = await read(['cut.gz']);
-    expect(notes).toEqual([`${base}/cut.gz: gzip file cut off; read as far as it goes`]);
+    expect(notes).toEqual([`${base}/cut.gz: gzip file cut off; read as far as it goes`, UNREAD]);
     expect(files[0]?.lines).toBeGreaterThan(1800);
     expect(files[0]?.lines).toBeLessThan(2000);
     expect(files[0]?.recognised).toBe(files[0]?.lines);
@@ -135,8 +138,43 @@ describe('files', () => {
       'f.zst: packed with zstd; unpack it first',
       'g-clock: 2 lines have times before 2013 or in the future; ignored',
       'g-clock: no line is a request to a registry',
+      UNREAD,
       'logs: no file matches none-*.log',
     ]);
+  });
+
+  test.each<[string, string | Uint8Array]>([
+    ['packed otherwise', Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 0, 0])],
+    ['cut off', gzipSync(day(2)).subarray(0, -9)],
+    ['damaged', Buffer.concat([gzipSync(day(2)).subarray(0, 40), Buffer.alloc(40, 0xff)])],
+    ['of no known format', 'a pull, of some image\n'],
+    ['without a year', 'Nov 20 10:00:00 host "GET /v2/a/manifests/v1 HTTP/1.1" 200 2\n'],
+  ])('one that is %s may have any pull in it: nothing is covered', async (_, content) => {
+    write('log', day(1));
+    write('log.1', content);
+    const evidence = await read(['log*']);
+    expect(evidence).toMatchObject({
+      coverage: undefined,
+      lack: 'a log could not be read in full',
+    });
+    expect(evidence.notes).toContain(UNREAD);
+    expect(evidence.pulledMs('a', 'v1')).toBe(NOW - DAY / 2);
+  });
+
+  test('and so may one that is not there', async () => {
+    write('log', day(1));
+    const { coverage, lack, notes } = await read(['log', 'log.1']);
+    expect([coverage, lack]).toEqual([undefined, 'a log that was named is not there']);
+    expect(notes).toHaveLength(2);
+  });
+
+  test('what is empty, has just begun or is still being written is no hole', async () => {
+    write('log', day(1) + line(NOW - HOUR).slice(0, 30));
+    write('log.1', '');
+    write('log.2', line(NOW - HOUR).slice(0, 30));
+    write('log.3', line(NOW - HOUR, '/index.html'));
+    const { coverage, lack } = await read(['log*']);
+    expect([coverage?.fromMs, lack]).toEqual([NOW - DAY, undefined]);
   });
 
   test('logs that prove nothing are told, and cover nothing', async () => {

@@ -120,6 +120,24 @@ describe('every field of drop', () => {
     expect(await kept(body, facts, options)).toBe(expected);
   });
 
+  test('evidence that could not be read in full keeps, whatever the push says', async () => {
+    const options = { pullsLack: 'a log could not be read in full' };
+    for (const missing of ['keep', 'use-pushed']) {
+      const head = `evidence: { pulled: { missing: ${missing} } }`;
+      for (const body of [
+        'drop: { not-pulled-for: 90d }',
+        'keep: { pulled-within: 90d }, drop: always',
+        'keep: { last-pulled: 1 }, drop: always',
+      ]) {
+        expect(await kept(body, PULLS, options, head)).toBe('hot cold never fresh');
+      }
+    }
+    const result = await run(ruleYaml('drop: { not-pulled-for: 90d }'), PULLS, options);
+    expect(table(result, PULLS)[2]).toBe(
+      'never: keep: p/r: keep not-pulled-for 90d (cannot tell: a log could not be read in full)',
+    );
+  });
+
   test('uncovered evidence says why', async () => {
     const result = await run(ruleYaml('drop: { not-pulled-for: 90d }'), PULLS, SOME);
     expect(table(result, PULLS)[2]).toBe(
