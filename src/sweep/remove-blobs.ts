@@ -28,7 +28,8 @@ const SHARD = 256;
 
 /**
  * Removes blobs, in the pool when there are many.
- * @throws AppError `stale` or `io` for the first error; the others stop then.
+ * @throws AppError `stale` or `io` for the first error; the others stop then. As it is, what a
+ * worker died of: the others stop too, and what they have removed is told before.
  */
 export async function removeBlobActions(
   actions: readonly BlobAction[],
@@ -83,14 +84,41 @@ async function* inPool(
   });
   // Each task's own promise tells its errors.
   pool.on('error', () => undefined);
+  const died: unknown[] = [];
+  let whole = false;
+  /** Ends at the next safe point: a pool that is closed alone carries out what it has queued. */
+  const end = async (): Promise<void> => {
+    Atomics.store(phase.stop, 0, 1);
+    await pool.close({ force: true });
+  };
   try {
     const results = shards.map((shard): Promise<BlobRemovals> => pool.run(toShard(shard, phase)));
-    for (const result of results) result.catch(() => undefined);
-    for (const result of results) yield await result;
+    for (const result of results) {
+      result.catch((error: unknown) => {
+        died.push(error);
+        Atomics.store(phase.stop, 0, 1);
+      });
+    }
+    for (const result of results) {
+      yield await result.catch(async () => {
+        // Then every other one has answered, or will not: what those did is told all the same.
+        await end();
+        return UNTOLD;
+      });
+    }
+    if (died.length > 0) throw died[0];
+    whole = true;
   } finally {
-    await pool.close();
+    await (whole ? pool.close() : end());
   }
 }
+
+/** What is known of the shard of a worker that died. */
+const UNTOLD: BlobRemovals = {
+  states: new Uint8Array(),
+  shared: new Uint8Array(),
+  failed: undefined,
+};
 
 function toShard(actions: readonly BlobAction[], { root, devices, stop }: BlobPhase): BlobShard {
   const digests = new Uint8Array(actions.length * PACKED);
