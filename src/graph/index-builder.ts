@@ -3,7 +3,7 @@ import type { Digest } from '../registry/digest.js';
 import type { Finding } from '../registry/finding.js';
 import { tagDirectory } from '../registry/layout.js';
 import type { TagHistory } from '../scan/detail-shard.js';
-import { hidesSomething } from '../scan/facts.js';
+import { hidesSomething, ledIntoBy } from '../scan/facts.js';
 import type {
   BlobFacts,
   FoundAlias,
@@ -11,6 +11,7 @@ import type {
   FoundPin,
   FoundRepository,
   FoundUpload,
+  Lead,
   ManifestFacts,
   RepositoryFacts,
 } from '../scan/facts.js';
@@ -35,6 +36,7 @@ export class IndexBuilder implements ScanSink {
   readonly #pinned = new Set<number>();
   readonly #uploads: FoundUpload[] = [];
   readonly #temporaries: FoundFile[] = [];
+  readonly #leads: Lead[] = [];
   readonly #findings: Finding[] = [];
   readonly #empty: BytePath[] = [];
 
@@ -48,6 +50,7 @@ export class IndexBuilder implements ScanSink {
       this.#uploads.push({ ...upload, repository: first + upload.repository });
     }
     for (const path of facts.temporaries) this.#temporaries.push(path);
+    this.leads(facts.leads);
   }
 
   blobs(facts: BlobFacts): void {
@@ -56,6 +59,17 @@ export class IndexBuilder implements ScanSink {
 
   note(findings: readonly Finding[]): void {
     for (const finding of findings) this.#findings.push(finding);
+  }
+
+  leads(leads: readonly Lead[]): void {
+    for (const lead of leads) this.#leads.push(lead);
+  }
+
+  /** Repositories that may lose nothing, by name. */
+  freeze(names: ReadonlySet<BytePath>, why: string): void {
+    this.#links.repositories.forEach((name, repository) => {
+      if (names.has(name)) this.#freeze(repository, why);
+    });
   }
 
   emptyDirectories(paths: readonly BytePath[]): void {
@@ -141,6 +155,7 @@ export class IndexBuilder implements ScanSink {
 
   /** The index of everything so far. */
   finish(): StoreIndex {
+    this.#freezeLed();
     const { layersListed, revisions, tags, layers } = this.#links.arrays();
     const { status, kind, bytes, edges, edgeFlags, subjects, portraits } = this.#manifests.arrays();
     return {
@@ -222,6 +237,19 @@ export class IndexBuilder implements ScanSink {
     });
   }
 
+  /**
+   * What a symlink leads into loses nothing: every repository at or below the place, and any that
+   * the place is in. Whose they are is known only when all repositories are.
+   */
+  #freezeLed(): void {
+    for (const { path, into } of this.#leads.splice(0)) {
+      this.#links.repositories.forEach((name, repository) => {
+        const isLed = isAtOrBelow(name, into) || isAtOrBelow(into, name);
+        if (isLed) this.#freeze(repository, ledIntoBy(path));
+      });
+    }
+  }
+
   #freeze(repository: number, why: string): void {
     const known = this.#frozen.get(repository);
     // What hides something weighs more than a name that is merely odd.
@@ -229,4 +257,9 @@ export class IndexBuilder implements ScanSink {
       this.#frozen.set(repository, why);
     }
   }
+}
+
+/** Whether a path below `repositories/` is another or in it; all are in the empty one. */
+function isAtOrBelow(path: BytePath, other: BytePath): boolean {
+  return other === '' || path === other || path.startsWith(`${other}/`);
 }

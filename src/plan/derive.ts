@@ -3,9 +3,11 @@ import { computeLiveness, findBroken, findMissingBlobs } from '../graph/liveness
 import type { Decisions, Liveness } from '../graph/liveness.js';
 import { lengthOf, reverseOf, tagPlace } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
+import { Bits } from '../graph/lists.js';
 import type { Finding } from '../registry/finding.js';
 import { NOTHING, peekManifests, readDetails, readWanted, scanStore } from '../scan/scan.js';
 import type { ScanOptions } from '../scan/scan.js';
+import { followLinks } from './followed-links.js';
 
 /** A store's index, and what of it lives under some decisions. */
 export interface Survey<D extends Decisions = Decisions> {
@@ -31,12 +33,14 @@ export async function surveyStore<D extends Decisions>(
   await scanStore(scan, builder);
   const peeked = new Set<number>();
   const pinned = new Set<number>();
+  const looked = new Bits();
   for (;;) {
     const index = builder.finish();
     const decisions = await decide(index);
     const liveness = computeLiveness(index, decisions);
     const unreferenced = listUnreferenced(index, liveness);
     const histories = await pinTaintedHistories(scan, builder, index, liveness, pinned);
+    const followed = await followLinks(scan, builder, index, liveness, looked);
     const candidates = [
       ...unexplainedLinks(index, liveness, unreferenced),
       ...unnamedLinks(index, liveness),
@@ -47,7 +51,9 @@ export async function surveyStore<D extends Decisions>(
     await peekManifests(scan, builder.packUnread(candidates), (asked, facts) => {
       found += builder.peeked(asked, facts);
     });
-    if (found === 0 && !histories) return complete(index, decisions, liveness, unreferenced);
+    if (found === 0 && !histories && !followed) {
+      return complete(index, decisions, liveness, unreferenced);
+    }
     await readWanted(scan, builder);
   }
 }
@@ -64,11 +70,12 @@ async function pinTaintedHistories(
   for (const repository of fresh) pinned.add(repository);
   const tags = builder.tagsOf(fresh);
   if (tags.length === 0) return false;
-  const { histories, findings } = await readDetails(scan, {
+  const { histories, leads, findings } = await readDetails(scan, {
     ...NOTHING,
     histories: tags.map((tag) => tagPlace(index, tag)),
   });
   builder.pinHistories(tags, histories);
+  builder.leads(leads);
   builder.note(findings);
   return true;
 }

@@ -15,7 +15,7 @@ import {
   tagDirectory,
   tagIndexDirectory,
 } from '../registry/layout.js';
-import type { FoundFile } from './facts.js';
+import type { FoundFile, Lead } from './facts.js';
 import { PackedList, ShardReader } from './shard.js';
 import type { ShardContext } from './shard.js';
 
@@ -83,6 +83,7 @@ export interface DetailFacts {
   /** Paths relative to the repository, the deepest first. */
   readonly skeletons: readonly (readonly string[])[];
   readonly temporaries: readonly FoundFile[];
+  readonly leads: readonly Lead[];
   readonly findings: readonly Finding[];
 }
 
@@ -134,6 +135,7 @@ export function readDetails(fs: ReadFs, shard: DetailShard): DetailFacts {
       readDigests(reader, revisionDirectory(repository, digest), 'signatures'),
     ),
     skeletons: shard.skeletons.map((repository) => readSkeleton(reader, repository)),
+    leads: reader.leads,
     findings: reader.findings,
   };
 }

@@ -1,4 +1,3 @@
-import { errnoOf } from '../fs/errors.js';
 import type { BytePath, DirectoryEntry } from '../fs/read-fs.js';
 import { REPOSITORIES, REPOSITORY_MARKS } from '../registry/layout.js';
 import { parseRepositoryName } from '../registry/reference.js';
@@ -58,6 +57,7 @@ function look(seen: Seen, below: BytePath, path: BytePath, entry: DirectoryEntry
     if (marks === undefined) seen.marks.set(below, [name]);
     else marks.push(name);
     if (kind !== 'directory') seen.frozen.set(below, `its ${name} is a ${kind}`);
+    if (kind === 'symlink') reader.follow(`${path}/${name}`);
   } else if (kind === 'directory') {
     if (name.startsWith('_')) {
       reader.note('stray', 'notice', `${path}/${name}`, 'not of the registry; left alone');
@@ -77,23 +77,16 @@ function isReserved(path: BytePath): boolean {
 
 /**
  * The registry follows a symlink here, so what is behind it is live. Inside `repositories` it
- * is seen anyway, but not below a repository's own directories, where nothing is walked; what is
- * there or elsewhere is read as repositories that lose nothing.
+ * is seen anyway, under the name that the symlink leads to, and loses nothing there; but not below
+ * a repository's own directories, where nothing is walked. What is there or elsewhere is read as
+ * repositories that lose nothing.
  */
 function followLink(seen: Seen, child: BytePath, path: BytePath, name: string): void {
   const { reader } = seen;
   const top = `${reader.base}/${REPOSITORIES}`;
   reader.note('symlink', 'notice', `${path}/${name}`, 'a symbolic link; read, and never changed');
-  let target: BytePath;
-  try {
-    target = reader.fs.resolve(`${reader.base}/${path}/${name}`);
-  } catch (error) {
-    const code = errnoOf(error);
-    // Dangling, or a loop: nothing can be behind it for the registry either.
-    if (code !== 'ENOENT' && code !== 'ELOOP') reader.unreadable(`${path}/${name}`, error);
-    return;
-  }
-  if (isWalked(target, top)) return;
+  const target = reader.follow(`${path}/${name}`);
+  if (target === undefined || isWalked(target, top)) return;
   walkBehind(seen, child, target, new Set());
 }
 
@@ -124,6 +117,7 @@ function walkBehind(seen: Seen, child: BytePath, target: BytePath, visited: Set<
       if (REPOSITORY_MARKS.includes(name)) {
         seen.marks.set(here.child, [...(seen.marks.get(here.child) ?? []), name]);
         seen.frozen.set(here.child, 'it stands behind a symbolic link');
+        if (kind === 'symlink') reader.follow(`${path}/${name}`);
       } else if (kind === 'directory' && here.depth < DEEPEST) {
         const next = { child: `${here.child}/${name}`, target: `${here.target}/${name}` };
         stack.push({ ...next, depth: here.depth + 1 });

@@ -19,9 +19,17 @@ export const ODD_NAMES = {
   tag: 'a tag in it has a name that no registry accepts',
 } as const;
 
+/** Why a repository may lose nothing that a symlink elsewhere in the store leads into. */
+export function ledIntoBy(path: BytePath): string {
+  return `${LED_INTO} ${path}`;
+}
+
+const LED_INTO = 'a symbolic link leads into it:';
+
 /** Whether a reason to keep a repository whole means that something of it cannot be seen. */
 export function hidesSomething(why: string): boolean {
-  return why !== ODD_NAMES.repository && why !== ODD_NAMES.tag;
+  const isOdd = why === ODD_NAMES.repository || why === ODD_NAMES.tag;
+  return !isOdd && !why.startsWith(LED_INTO);
 }
 
 /** Bits of a revision: how its link looks. */
@@ -72,7 +80,16 @@ export interface RepositoryFacts {
   readonly frozen: readonly { readonly repository: number; readonly why: string }[];
   /** Repositories (by place in the shard) whose `_layers` was listed. */
   readonly layersListed: Uint8Array;
+  readonly leads: readonly Lead[];
   readonly findings: readonly Finding[];
+}
+
+/** A symlink, and the part of the repositories that it leads into. */
+export interface Lead {
+  /** Of the symlink, below `docker/registry/v2`. */
+  readonly path: BytePath;
+  /** Below `repositories/`; empty for all that is there. */
+  readonly into: BytePath;
 }
 
 export interface FoundFile {

@@ -14,6 +14,8 @@ import type { PortraitFacts, PortraitShard } from './portrait-shard.js';
 import { readRepositories } from './repository-shard.js';
 import type { RepositoryShard } from './repository-shard.js';
 import { unlessShort } from './shortage.js';
+import { readSymlinks } from './symlink-shard.js';
+import type { SymlinkFacts, SymlinkShard } from './symlink-shard.js';
 import type { UsageFacts, UsageShard } from './usage-shard.js';
 
 /** The kinds of shard, what each is given and what it returns. */
@@ -22,6 +24,7 @@ export interface Tasks {
   readonly blobs: { readonly shard: BlobShard; readonly facts: BlobFacts };
   readonly manifests: { readonly shard: ManifestShard; readonly facts: ManifestFacts };
   readonly details: { readonly shard: DetailShard; readonly facts: DetailFacts };
+  readonly symlinks: { readonly shard: SymlinkShard; readonly facts: SymlinkFacts };
   readonly created: { readonly shard: CreatedShard; readonly facts: CreatedFacts };
   readonly links: { readonly shard: LinkShard; readonly facts: LinkFacts };
   readonly data: { readonly shard: DataShard; readonly facts: DataFacts };
@@ -47,6 +50,7 @@ const HANDLERS: Handlers = {
   blobs: () => readBlobs,
   manifests: ({ portraits }) => (portraits ? loadPainting() : readManifests),
   details: () => readDetails,
+  symlinks: () => readSymlinks,
   created: async () => (await import('./created-shard.js')).readCreated,
   links: async () => (await import('./link-shard.js')).readLinks,
   data: async () => (await import('./data-shard.js')).readData,

@@ -1,7 +1,7 @@
 import { isTemporaryName } from '../registry/layout.js';
 import { LINK_BUFFER } from '../registry/link.js';
 import type { FoundAlias, FoundFile, FoundPin, FoundUpload, RepositoryFacts } from './facts.js';
-import { PackedList } from './shard.js';
+import { HAS_LINK, PackedList } from './shard.js';
 import type { ShardReader } from './shard.js';
 
 /** What the parts of one repository are put into; one for a whole shard. */
@@ -74,6 +74,7 @@ export function factsOf(into: Collected): Omit<RepositoryFacts, 'counts' | 'laye
     aliases: into.aliases,
     pins: into.pins,
     frozen: into.frozen,
+    leads: into.reader.leads,
     findings: into.reader.findings,
   };
 }
@@ -95,7 +96,8 @@ export function standInsAmong(
     const about = { repository: current.name };
     if (kind === 'symlink') {
       reader.note('symlink', 'damage', `${path}/${name}`, 'a symbolic link; never changed', about);
-      current.freeze('a symbolic link stands in it');
+      current.freeze(HAS_LINK);
+      reader.follow(`${path}/${name}`);
       names.push(name);
     } else if (isName(name)) {
       reader.note('stray', 'damage', `${path}/${name}`, 'a file instead of a directory', about);

@@ -84,6 +84,7 @@ function readRevisions(into: Collected, current: Current): void {
         flags = flagsOf(stat);
         mtimeMs = stat?.mtimeMs ?? 0;
         atimeMs = stat?.atimeMs ?? 0;
+        if (stat?.isSymlink === true) into.reader.follow(link);
         if (stat !== undefined && (flags & REVISION.badLink) !== 0) {
           noteBadLink(into.reader, link, current.name, stat.isFile, stat.size);
         }

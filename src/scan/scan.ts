@@ -17,6 +17,7 @@ import type {
   BlobFacts,
   FoundFile,
   FoundRepository,
+  Lead,
   ManifestFacts,
   RepositoryFacts,
 } from './facts.js';
@@ -24,6 +25,7 @@ import type { Runner } from './runner.js';
 import { ShardReader } from './shard.js';
 import type { ShardContext } from './shard.js';
 import { unlessShort } from './shortage.js';
+import type { SymlinkFacts, SymlinkShard } from './symlink-shard.js';
 
 /** What takes the facts of a scan, shard by shard, in an order that is the same every time. */
 export interface ScanSink {
@@ -44,6 +46,8 @@ export interface ScanSink {
   /** What the signatures of `schema1` are, in its order. */
   signatures(signatures: readonly NamedDigests[]): void;
   note(findings: readonly Finding[]): void;
+  /** Symlinks that lead into repositories, those that are found later too. */
+  leads(leads: readonly Lead[]): void;
   emptyDirectories(paths: readonly BytePath[]): void;
 }
 
@@ -74,12 +78,14 @@ export function contextOf({ base, writeOff }: ScanOptions): ShardContext {
 /** Reads a store in two stages, its structure and then each distinct manifest once. */
 export async function scanStore(options: ScanOptions, sink: ScanSink): Promise<void> {
   const context = contextOf(options);
-  const { repositories, empty, prefixes, findings } = unlessShort(options.fs, (fs) => {
+  const { repositories, empty, prefixes, leads, findings } = unlessShort(options.fs, (fs) => {
     const reader = new ShardReader(fs, context);
     const found = discover(reader);
-    return { ...found, prefixes: listPrefixes(reader), findings: reader.findings };
+    const prefixes = listPrefixes(reader);
+    return { ...found, prefixes, leads: reader.leads, findings: reader.findings };
   });
   sink.emptyDirectories(empty);
+  sink.leads(leads);
   sink.note(findings);
   await scanRepositories(options, context, repositories, sink);
   await scanBlobs(options, context, prefixes, sink);
@@ -87,11 +93,13 @@ export async function scanStore(options: ScanOptions, sink: ScanSink): Promise<v
   for (let tags = sink.brokenTags(); tags.length > 0; tags = sink.brokenTags()) {
     const details = await readDetails(options, { ...NOTHING, histories: tags });
     sink.histories(details.histories);
+    sink.leads(details.leads);
     sink.note(details.findings);
     await readWanted(options, sink);
   }
   const signed = await readDetails(options, { ...NOTHING, signatures: sink.schema1() });
   sink.signatures(signed.signatures);
+  sink.leads(signed.leads);
   sink.note(signed.findings);
 }
 
@@ -240,6 +248,7 @@ function joinDetails(parts: readonly DetailFacts[], request: DetailRequest): Det
   const signatures: NamedDigests[] = [];
   const skeletons: (readonly string[])[] = [];
   const temporaries: FoundFile[] = [];
+  const leads: Lead[] = [];
   const findings: Finding[] = [];
   let blob = 0;
   let link = 0;
@@ -262,9 +271,32 @@ function joinDetails(parts: readonly DetailFacts[], request: DetailRequest): Det
     for (const named of part.signatures) signatures.push(named);
     for (const skeleton of part.skeletons) skeletons.push(skeleton);
     for (const temporary of part.temporaries) temporaries.push(temporary);
+    for (const lead of part.leads) leads.push(lead);
     for (const finding of part.findings) findings.push(finding);
   }
-  return { ...joined, histories, signatures, skeletons, temporaries, findings };
+  return { ...joined, histories, signatures, skeletons, temporaries, leads, findings };
+}
+
+/** Finds symlinks among some layer links and tags. */
+export async function findSymlinks(
+  options: ScanOptions,
+  request: Omit<SymlinkShard, keyof ShardContext>,
+): Promise<SymlinkFacts> {
+  const none = { ...contextOf(options), layerLinks: [], tags: [] };
+  const shards = [
+    ...inPartsOf(request.layerLinks, linksIn, cutLinks).map((layerLinks) => ({
+      ...none,
+      layerLinks,
+    })),
+    ...inPartsOf(request.tags, tagsIn, cutTags).map((tags) => ({ ...none, tags })),
+  ];
+  const parts: SymlinkFacts[] = [];
+  for await (const facts of options.runner.run('symlinks', shards)) parts.push(facts);
+  return {
+    repositories: parts.flatMap(({ repositories }) => repositories),
+    leads: parts.flatMap(({ leads }) => leads),
+    findings: parts.flatMap(({ findings }) => findings),
+  };
 }
 
 /** Reads when some manifests (packed digests) say that their images were made. */

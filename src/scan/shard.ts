@@ -2,6 +2,8 @@ import { errnoOf, messageOf } from '../fs/errors.js';
 import type { BytePath, DirectoryListing, ReadFs } from '../fs/read-fs.js';
 import { packHex, PACKED } from '../registry/digest.js';
 import type { Finding } from '../registry/finding.js';
+import { REPOSITORIES } from '../registry/layout.js';
+import type { Lead } from './facts.js';
 
 /** What every shard's handler is given: data only, so that it crosses to a worker. */
 export interface ShardContext {
@@ -11,11 +13,18 @@ export interface ShardContext {
   readonly writeOff: readonly BytePath[];
 }
 
+/** Why a repository may lose nothing that has a symlink in it. */
+export const HAS_LINK = 'a symbolic link stands in it';
+
+/** A symlink that dangles, runs in a circle, or goes on behind a file. */
+const LEADS_NOWHERE: ReadonlySet<string> = new Set(['ENOENT', 'ENOTDIR', 'ELOOP']);
+
 /** Reads below `base`, and turns what cannot be read into findings instead of exceptions. */
 export class ShardReader {
   readonly fs: ReadFs;
   readonly base: BytePath;
   readonly findings: Finding[] = [];
+  readonly leads: Lead[] = [];
   readonly #writeOff: readonly BytePath[];
 
   constructor(fs: ReadFs, context: ShardContext) {
@@ -69,8 +78,7 @@ export class ShardReader {
     try {
       this.fs.resolve(`${this.base}/${path}`);
     } catch (error) {
-      const code = errnoOf(error);
-      if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'ELOOP') {
+      if (LEADS_NOWHERE.has(errnoOf(error) ?? '')) {
         this.note('symlink', 'notice', path, 'leads nowhere; left alone');
       } else {
         this.unreadable(path, error);
@@ -78,6 +86,33 @@ export class ShardReader {
       return;
     }
     this.hides('symlink', path, 'a symbolic link', 'the registry follows it, no plan does');
+  }
+
+  /**
+   * Where a symlink leads, undefined where that is nowhere. The registry follows it, so what it
+   * serves by the path of the symlink is lost with what stands at the other end.
+   */
+  follow(path: BytePath): BytePath | undefined {
+    let target: BytePath;
+    try {
+      target = this.fs.resolve(`${this.base}/${path}`);
+    } catch (error) {
+      const code = errnoOf(error) ?? '';
+      // Nothing is behind it for the registry either.
+      if (!LEADS_NOWHERE.has(code)) this.unreadable(path, error);
+      return undefined;
+    }
+    this.#addLead(path, target);
+    return target;
+  }
+
+  #addLead(path: BytePath, target: BytePath): void {
+    const top = `${this.base}/${REPOSITORIES}`;
+    if (`${top}/`.startsWith(target === '/' ? target : `${target}/`)) {
+      this.leads.push({ path, into: '' });
+    } else if (target.startsWith(`${top}/`)) {
+      this.leads.push({ path, into: target.slice(top.length + 1) });
+    }
   }
 
   note(
@@ -107,8 +142,10 @@ export class ShardReader {
         const code = errnoOf(error);
         if (code !== 'ELOOP') throw error;
         this.note('symlink', 'damage', path, 'a symbolic link; read, and never changed');
-        odd('a symbolic link stands in it');
-        return this.fs.directories(this.fs.resolve(absolute));
+        odd(HAS_LINK);
+        const target = this.fs.resolve(absolute);
+        this.#addLead(path, target);
+        return this.fs.directories(target);
       }
     });
   }

@@ -7,6 +7,7 @@ import { parseTag } from '../registry/reference.js';
 import { ODD_NAMES, TAG } from './facts.js';
 import { findTemporaries, standInsAmong } from './repository-parts.js';
 import type { Collected, Current } from './repository-parts.js';
+import { HAS_LINK } from './shard.js';
 
 /** Reads the tags of a repository: what each is on, and with `times` since when. */
 export function readTags(into: Collected, current: Current, times: boolean): void {
@@ -55,7 +56,7 @@ function readLeaf(into: Collected, current: Current, link: BytePath, absolute: B
     return fs.read(absolute, into.buffer);
   } catch (error) {
     const code = errnoOf(error) ?? '';
-    if (code === 'ELOOP') return readBehind(into, current, link, absolute);
+    if (code === 'ELOOP') return readBehind(into, current, link);
     if (NO_FILE.has(code)) return 0;
     throw error;
   }
@@ -65,13 +66,15 @@ function readLeaf(into: Collected, current: Current, link: BytePath, absolute: B
  * Reads a link through the symlink in its place, as the registry does: its repository loses
  * nothing. One that leads nowhere says nothing.
  */
-function readBehind(into: Collected, current: Current, link: BytePath, absolute: BytePath): number {
+function readBehind(into: Collected, current: Current, link: BytePath): number {
   const { reader, buffer } = into;
+  const target = reader.follow(link);
+  if (target === undefined) return 0;
   try {
-    const length = reader.fs.read(reader.fs.resolve(absolute), buffer);
+    const length = reader.fs.read(target, buffer);
     const about = { repository: current.name };
     reader.note('symlink', 'damage', link, 'a symbolic link; read, and never changed', about);
-    current.freeze('a symbolic link stands in it');
+    current.freeze(HAS_LINK);
     return length;
   } catch (error) {
     const code = errnoOf(error) ?? '';

@@ -18,7 +18,8 @@ export function readUploads(
 ): FoundUpload[] {
   const listing = reader.directories(directory, () => undefined);
   const uploads = [];
-  for (const { name } of listing?.others ?? []) {
+  for (const { name, kind } of listing?.others ?? []) {
+    if (kind === 'symlink') reader.follow(`${directory}/${name}`);
     reader.note('stray', 'notice', `${directory}/${name}`, 'not an upload; left alone');
   }
   for (const id of listing?.names ?? []) {

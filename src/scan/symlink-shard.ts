@@ -1,0 +1,43 @@
+import type { BytePath, ReadFs } from '../fs/read-fs.js';
+import { asBuffer, PACKED, unpackDigest } from '../registry/digest.js';
+import type { Finding } from '../registry/finding.js';
+import { layerDirectory, LINK, tagCurrentDirectory } from '../registry/layout.js';
+import type { OfRepository, TagsOfRepository } from './detail-shard.js';
+import type { Lead } from './facts.js';
+import { ShardReader } from './shard.js';
+import type { ShardContext } from './shard.js';
+
+/** Links that the scan itself does not look at, or not for what they are. */
+export interface SymlinkShard extends ShardContext {
+  readonly layerLinks: readonly OfRepository[];
+  readonly tags: readonly TagsOfRepository[];
+}
+
+export interface SymlinkFacts {
+  /** Repositories with a symlink that leads somewhere, in the store or out of it. */
+  readonly repositories: readonly BytePath[];
+  readonly leads: readonly Lead[];
+  readonly findings: readonly Finding[];
+}
+
+/** Finds symlinks among layer links and the `current` directories of tags: one lstat each. */
+export function readSymlinks(fs: ReadFs, shard: SymlinkShard): SymlinkFacts {
+  const reader = new ShardReader(fs, shard);
+  const repositories = new Set<BytePath>();
+  const look = (repository: BytePath, path: BytePath): void => {
+    const stat = reader.try(path, (absolute) => fs.quickStat(absolute));
+    if (stat?.isSymlink !== true || reader.follow(path) === undefined) return;
+    reader.note('symlink', 'damage', path, 'a symbolic link; never changed', { repository });
+    repositories.add(repository);
+  };
+  for (const { repository, digests } of shard.layerLinks) {
+    const packed = asBuffer(digests);
+    for (let at = 0; at < packed.length; at += PACKED) {
+      look(repository, `${layerDirectory(repository, unpackDigest(packed, at))}/${LINK}`);
+    }
+  }
+  for (const { repository, tags } of shard.tags) {
+    for (const tag of tags) look(repository, tagCurrentDirectory(repository, tag));
+  }
+  return { repositories: [...repositories], leads: reader.leads, findings: reader.findings };
+}
