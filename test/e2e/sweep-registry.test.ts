@@ -326,6 +326,37 @@ describeWithPackages(['docker-registry', 'skopeo'], 'beside a real registry, a s
     expect(treeOf(root)).toEqual(before);
   });
 
+  test('leaves what a renamed repository is still pulled by, since its old name leads to it', async () => {
+    const names = join(root, 'docker/registry/v2/repositories/shop');
+    fs.renameSync(join(names, 'base'), join(names, 'ground'));
+    fs.symlinkSync('ground', join(names, 'base'));
+    const lines = await writePlan(root, file, ['--drop', 'shop/ground:1']);
+    expect(lines.filter(({ repository }) => repository === 'shop/ground')).toEqual([]);
+    expect((await mustSweep(file)).verification?.lost).toEqual([]);
+    const registry = await startRegistry({ root });
+    expect(await pullAll(registry, kept(mix))).toEqual(pulls);
+    await registry.stop();
+  });
+
+  test.each(['current', 'current/link'])(
+    'leaves a tag whose %s leads to that of a dropped one',
+    async (part) => {
+      const tags = join(root, 'docker/registry/v2/repositories/shop/web/_manifests/tags');
+      fs.cpSync(join(tags, '1.1'), join(tags, 'stable'), { recursive: true });
+      fs.rmSync(join(tags, 'stable', part), { recursive: true });
+      fs.symlinkSync(join(tags, '1.1', part), join(tags, 'stable', part));
+      const lines = await writePlan(root, file, ['--drop', 'shop/web:1.1']);
+      expect(lines.filter(({ repository }) => repository === 'shop/web')).toEqual([]);
+      expect((await mustSweep(file)).verification?.lost).toEqual([]);
+      const registry = await startRegistry({ root });
+      expect(await pullToDirectory(registry, 'shop/web', 'stable')).toEqual(
+        pulls.get('shop/web 1.1'),
+      );
+      expect(await pullAll(registry, kept(mix))).toEqual(pulls);
+      await registry.stop();
+    },
+  );
+
   test('of uploads removes the old ones and no other', async () => {
     const flags = ['--grace', '0', '--uploads-older-than'];
     expect(
