@@ -6,6 +6,7 @@ import { GRACE, UPLOADS_AGE } from './defaults.js';
 import { EXIT, EXIT_OF, exitHelp } from './exit.js';
 import type { ExportFlags } from './export-command.js';
 import type { SystemdFlags } from './generate-command.js';
+import { refuseRepeats } from './once.js';
 import { print } from './output.js';
 import type { CheckFlags } from './check-command.js';
 import type { AnalyzeFlags } from './analyze-command.js';
@@ -53,6 +54,7 @@ function makeProgram(state: { code: number }): Command {
   addPolicy(program, state);
   addGenerate(program, state);
   addExamples(program);
+  refuseRepeats(program);
   return program;
 }
 

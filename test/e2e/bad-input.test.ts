@@ -237,6 +237,31 @@ describe('a wrong command line', () => {
     expectError(await run(args), 2, message);
   });
 
+  // The last one would win, and what the first one protects would be lost.
+  test.each<[string[], RegExp]>([
+    [['plan', '--policy', 'a.yaml', '--policy', 'b.yaml'], /--policy was given twice: a\.yaml, b/],
+    [['plan', '--keep-last', '9', '-m', '--keep-last=1'], /--keep-last was given twice: 9, 1/],
+    [['plan', '--older-than', '9d', '--older-than', '9d'], /--older-than was given twice/],
+    [['plan', '--not-pulled-for', '9d', '--not-pulled-for', '1d'], /--not-pulled-for was given/],
+    [['plan', '--free', '1GiB', '--free', '9GiB'], /--free was given twice: 1GiB, 9GiB/],
+    [['plan', '--evict-to', '1GiB', '--evict-to', '9GiB'], /--evict-to was given twice/],
+    [['plan', '--now', '2026-01-01', '--now', '2026-02-01'], /--now was given twice/],
+    [['plan', '--grace', '1h', '--grace', '0'], /--grace was given twice: 1h, 0/],
+    [['plan', '-o', 'a', '--output', 'b'], /--output was given twice: a, b/],
+    [['plan', '--color', 'auto', '--color', 'never'], /--color was given twice/],
+    [['why', '--policy', 'a', '--policy', 'b', 'shop:1'], /--policy was given twice: a, b/],
+    [['generate', 'systemd', '--policy', 'a', '--policy', 'b'], /--policy was given twice: a, b/],
+    [['sweep', '--until', '04:30', '--until', '05:30', 'x'], /--until was given twice/],
+  ])('%j: exit 2, and names the flag', async (args, message) => {
+    expectError(await run(args), 2, message);
+  });
+
+  test('lists and switches may be given several times', async () => {
+    const { root } = makeShop('repeated');
+    const lists = ['--protect', 'a', '--protect', 'b', '--allow-mount', 'x', '--allow-mount', 'y'];
+    mustSucceed(await run(['plan', root, '-m', '-m', ...lists]));
+  });
+
   test('no command at all shows the help, and exits 2', async () => {
     const result = await run([]);
     expect(result).toMatchObject({ code: 2, stdout: '' });
