@@ -13,12 +13,21 @@ export function parseSize(text: string, flag: string): number {
   return about(flag, () => parseSizeOf(text));
 }
 
-/** A point in time (ISO 8601), in milliseconds since 1970. @throws AppError `usage` */
+/**
+ * A point in time (ISO 8601), in milliseconds since 1970. A day begins in UTC; a time of day has to
+ * say its zone, or what a plan drops would depend on the host.
+ * @throws AppError `usage`
+ */
 export function parseTime(text: string, flag: string): number {
   const time = /^\d{4}-\d\d-\d\d(?:T(?!24)[\d:.]+(?:Z|[+-]\d\d:\d\d)?)?$/.test(text)
     ? Date.parse(text)
     : Number.NaN;
-  if (!Number.isNaN(time) && isOnCalendar(text.slice(0, DATE_LENGTH))) return time;
+  if (!Number.isNaN(time) && isOnCalendar(text.slice(0, DATE_LENGTH))) {
+    if (!/T[\d:.]+$/.test(text)) return time;
+    throw new AppError('usage', `${flag}: ${JSON.stringify(text)} does not say its time zone`, [
+      `write ${text}Z for UTC, or ${text}+02:00`,
+    ]);
+  }
   throw new AppError('usage', `${flag}: ${JSON.stringify(text)} is no time`, [
     'times look like 2026-11-21 or 2026-11-21T04:30:00Z',
   ]);

@@ -229,6 +229,7 @@ describe('a wrong command line', () => {
     [['plan', '--uploads-older-than', '1y'], /--uploads-older-than: `1y` is no duration/],
     [['plan', '--now', 'yesterday'], /--now: "yesterday" is no time\n.*2026-/],
     [['plan', '--now', '2026-13-41'], /--now: "2026-13-41" is no time/],
+    [['plan', '--now', '2026-06-01T00:00'], /does not say its time zone\n.*2026-06-01T00:00Z/],
     [['plan', '--threads', '0'], /--threads: "0" is no whole number/],
     [['plan', '--threads', '1e3'], /--threads: "1e3" is no whole number/],
     [['plan', '--color', 'pink'], /--color <when>' argument 'pink' is invalid/],

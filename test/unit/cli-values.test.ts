@@ -62,6 +62,15 @@ describe('parseTime', () => {
   });
 });
 
+test.each(['2026-06-01T00:00', '2026-06-01T04:30:00', '2026-06-01T04:30:00.5'])(
+  '%s means another moment on another host: its zone is asked for',
+  (text) => {
+    expect(usageError(() => parseTime(text, '--now'))).toBe(
+      `--now: "${text}" does not say its time zone`,
+    );
+  },
+);
+
 test('parseWhole', () => {
   expect(parseWhole('1', '--threads', 8)).toBe(1);
   expect(parseWhole('8', '--threads', 8)).toBe(8);
