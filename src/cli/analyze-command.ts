@@ -7,7 +7,7 @@ import { describeForeign } from './foreign.js';
 import { EXIT } from './exit.js';
 import { analyzeStore } from './analysis.js';
 import type { Analysis } from './analysis.js';
-import { checkOutputs, writeOut } from './out-lines.js';
+import { checkOutputs, refuseJsonBeside, writeOut } from './out-lines.js';
 import { print, reportWidth } from './output.js';
 import { openSession, runInSession } from './session.js';
 import type { Session, SessionFlags } from './session.js';
@@ -51,6 +51,7 @@ export async function runAnalyze(
     nowMs: flags.now === undefined ? Date.now() : parseTime(flags.now, '--now'),
     graceMs: parseDuration(flags.grace, '--grace'),
   };
+  refuseJsonBeside(flags, { '--csv': flags.csv, '--html': flags.html });
   return await runInSession(await openSession(argument, flags), async (session) => {
     checkOutputs(session.root.root, { '--csv': flags.csv, '--html': flags.html });
     const analysis = await analyzeStore(session, settings);

@@ -3,7 +3,7 @@ import type { HashOptions } from '../check/hash-pass.js';
 import { openState } from '../fs/state-fs.js';
 import { formatBytes } from '../report/format.js';
 import type { CheckFlags } from './check-command.js';
-import { checkOutputs } from './out-lines.js';
+import { checkOutputs, refuseJsonBeside } from './out-lines.js';
 import { refuseBlobsAlone } from './refusals.js';
 import type { Session } from './session.js';
 
@@ -26,6 +26,7 @@ export async function checkSession(
   { startedMs, deadlineMs }: Times,
 ): Promise<number> {
   const { scan, root } = session;
+  refuseJsonBeside(flags, { '--csv': flags.csv });
   checkOutputs(root.root, { '-o': flags.output, '--csv': flags.csv });
   const hash = flags.hash === true ? hashOptions(session, flags, deadlineMs) : undefined;
   const newest = flags.links === true ? Infinity : NEWEST;

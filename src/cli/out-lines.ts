@@ -41,3 +41,20 @@ export function checkOutputs(
     flagOf.set(place, flag);
   }
 }
+
+/**
+ * Refuses `--json` beside a table or a page on standard output, which would be no JSON document
+ * then. Beside a plan there, what `--json` prints makes way, and goes to stderr.
+ * @param outputs by the flag of each.
+ * @throws AppError `usage`
+ */
+export function refuseJsonBeside(
+  { json }: { readonly json?: boolean },
+  outputs: Readonly<Record<string, string | undefined>>,
+): void {
+  const [flag] = Object.entries(outputs).find(([, file]) => file === '-') ?? [];
+  if (json !== true || flag === undefined) return;
+  throw new AppError('usage', `--json and ${flag} would both write to standard output`, [
+    'give each a place of its own',
+  ]);
+}

@@ -2,7 +2,7 @@ import { AppError } from '../fs/errors.js';
 import type { Wanted } from '../plan/meet-goal.js';
 import type { ColorChoice } from '../report/style.js';
 import { EXIT } from './exit.js';
-import { checkOutputs } from './out-lines.js';
+import { checkOutputs, refuseJsonBeside } from './out-lines.js';
 import { print } from './output.js';
 import { makePlan } from './plan-maker.js';
 import type { PlanSettings } from './plan-maker.js';
@@ -37,6 +37,7 @@ export async function runPlan(argument: string | undefined, flags: PlanFlags): P
     print(1, settings.choice.text);
     return EXIT.done;
   }
+  refuseJsonBeside(flags, { '--csv': flags.csv, '--html': flags.html });
   return await runInSession(await openSession(argument, flags), async (session) => {
     checkOutputs(session.root.root, {
       '-o': flags.output,

@@ -741,6 +741,11 @@ describe('several outputs', () => {
   test.each<[string[], RegExp]>([
     [['plan', '-o', '-', '--csv', '-'], /-o and --csv would both write to standard output/],
     [['plan', '--csv', '-', '--html', '-'], /--csv and --html would both write to standard output/],
+    [['plan', '--json', '--csv', '-'], /--json and --csv would both write to standard output/],
+    [['plan', '--json', '--html', '-'], /--json and --html would both write to standard output/],
+    [['analyze', '--json', '--csv', '-'], /--json and --csv would both write to standard/],
+    [['analyze', '--json', '--html', '-'], /--json and --html would both write to standard/],
+    [['check', '--json', '--csv', '-'], /--json and --csv would both write to standard output/],
     [['plan', '-o', 'same', '--html', './same'], /-o and --html would both write \.\/same/],
     [['plan', '-o', 'same', '--csv', 'here/same'], /-o and --csv would both write here\/same/],
     [['plan', '-o', ''], /a file's name is empty: was a variable not set\?/],
