@@ -13,6 +13,7 @@ import { decideByPolicy } from '../policy/decide.js';
 import type { PullCoverage } from '../policy/facts.js';
 import { needsOf } from '../policy/model.js';
 import type { Policy } from '../policy/model.js';
+import { placeOf } from '../policy/problem.js';
 import { suspectResets } from '../policy/reset-times.js';
 import { factsOfStore, NO_EVIDENCE } from '../policy/store-facts.js';
 import type { StoreEvidence, StoreFacts } from '../policy/store-facts.js';
@@ -228,7 +229,7 @@ function refuseShortSpans({ shownAs, policies }: Policy): void {
   for (const { rules } of policies) {
     for (const { name, at, drop } of rules) {
       if (drop?.notPulledFor === undefined || drop.notPulledFor >= SHORTEST_BY_ATIME) continue;
-      const place = at === undefined ? '' : `${shownAs ?? ''}:${at.line}:${at.column}: `;
+      const place = placeOf(shownAs, at);
       throw new AppError('usage', `${place}rule \`${name}\`: atimes cannot tell spans under 48h`, [
         'an atime is renewed once a day; ask for 48h or more, or go by access logs alone',
       ]);

@@ -5,6 +5,8 @@ import { makeReadFs } from '../fs/node-fs.js';
 import type { ReadFs } from '../fs/read-fs.js';
 import { parseDigest } from '../registry/digest.js';
 import type { Policy } from '../policy/model.js';
+import { attempt, placeOf } from '../policy/problem.js';
+import type { Problem } from '../policy/problem.js';
 
 /** The flags that say what to keep and drop, as typed. */
 export interface PolicyOptions {
@@ -53,15 +55,20 @@ export async function choosePolicy(options: PolicyOptions): Promise<PolicyChoice
   // `-m` alone, or nothing at all, is decided without the language.
   const isPlain = typedAgain({ ...options, allow: [] }, untagged).every((flag) => flag === '-m');
   const policy = isPlain ? undefined : await readPolicyOf(options, untagged);
-  const slash = options.policy?.lastIndexOf('/') ?? -1;
   return {
     policy,
     untagged,
     words: wordsFor(options, flags, policy, untagged),
     text: await textOf(policy, untagged),
     flags,
-    folder: slash < 0 ? '.' : (options.policy ?? '').slice(0, slash + 1),
+    folder: folderOf(options.policy ?? ''),
   };
+}
+
+/** The directory that the names in a policy file count from. */
+export function folderOf(file: string): string {
+  const slash = file.lastIndexOf('/');
+  return slash < 0 ? '.' : file.slice(0, slash + 1);
 }
 
 function wordsFor(
@@ -142,12 +149,37 @@ export function readDigestFiles(
   { policy, folder }: PolicyChoice,
 ): Map<string, readonly string[]> {
   const found = new Map<string, readonly string[]>();
-  for (const { digestsFile: name } of policy?.protect ?? []) {
+  for (const { digestsFile: name, at } of policy?.protect ?? []) {
     if (name === undefined || found.has(name)) continue;
-    const path = name.startsWith('/') ? name : `${folder}/${name}`;
-    found.set(name, parseDigestList(readText(fs, path), name));
+    const text = readDigestFile(fs, name, folder, placeOf(policy?.shownAs, at));
+    found.set(name, parseDigestList(text, name));
   }
   return found;
+}
+
+/** A `digests-file` counts from the policy's folder. @throws AppError `usage`, with its place. */
+function readDigestFile(fs: ReadFs, name: string, folder: string, place: string): string {
+  const path = name.startsWith('/') ? name : `${folder}/${name}`;
+  try {
+    return readText(fs, path);
+  } catch (error) {
+    if (!(error instanceof AppError)) throw error;
+    throw new AppError(error.code, `${place}${error.message}`, error.hint, error.cause);
+  }
+}
+
+/** The lists that a policy file names, and that cannot be read on this host, each with its place. */
+export function findUnreadableLists(fs: ReadFs, policy: Policy, folder: string): Problem[] {
+  const problems: Problem[] = [];
+  for (const { digestsFile: name, at } of policy.protect) {
+    if (name === undefined || at === undefined) continue;
+    attempt(
+      problems,
+      () => at,
+      () => readDigestFile(fs, name, folder, ''),
+    );
+  }
+  return problems;
 }
 
 /**

@@ -4,7 +4,7 @@ import { readInput } from '../fs/stdio.js';
 import { tagRows } from '../plan/tag-rows.js';
 import { importPolicy } from '../policy/import.js';
 import { readPolicy } from '../policy/parse.js';
-import { formatProblem } from '../policy/problem.js';
+import { formatProblem, sortProblems } from '../policy/problem.js';
 import { parseRepositoryName } from '../registry/reference.js';
 import { escapeText, safeJson } from '../report/escape.js';
 import { plural } from '../report/format.js';
@@ -14,7 +14,7 @@ import type { ColorChoice } from '../report/style.js';
 import { EXIT } from './exit.js';
 import { print, reportWidth } from './output.js';
 import { makePlan } from './plan-maker.js';
-import { choosePolicy, readText } from './policy-choice.js';
+import { choosePolicy, findUnreadableLists, folderOf, readText } from './policy-choice.js';
 import { openSession, runInSession } from './session.js';
 import type { SessionFlags } from './session.js';
 import { parseDuration, parseTime } from './values.js';
@@ -24,7 +24,11 @@ export async function checkPolicyFile(
   file: string,
   flags: { readonly json?: boolean },
 ): Promise<number> {
-  const { policy, problems, doubts } = await readPolicy(readText(makeReadFs(), file), file);
+  const fs = makeReadFs();
+  const { policy, problems, ...read } = await readPolicy(readText(fs, file), file);
+  // Such a list is often made where the plan is, so here it is no error.
+  const lists = policy === undefined ? [] : findUnreadableLists(fs, policy, folderOf(file));
+  const doubts = sortProblems([...read.doubts, ...lists]);
   const code = policy === undefined ? EXIT.usage : EXIT.done;
   if (flags.json === true) {
     print(1, `${safeJson({ file, valid: policy !== undefined, problems, doubts }, 2)}\n`);

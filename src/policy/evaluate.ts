@@ -18,6 +18,7 @@ import { makeMemo } from './memo.js';
 import type { Policy, RepositoryPolicy, Rule } from './model.js';
 import { compareText } from './natural.js';
 import { matchesSet } from './pattern.js';
+import { placeOf } from './problem.js';
 import type { TimeBounds } from './ranking.js';
 import { describeWindow, findResets } from './reset-times.js';
 import type { ResetTimes, ResetWindow } from './reset-times.js';
@@ -228,8 +229,7 @@ function describeRefused(
     const [first] = ones;
     if (first === undefined) return [];
     const { rule, window } = first;
-    const place =
-      rule.at && policy.shownAs ? `${policy.shownAs}:${rule.at.line}:${rule.at.column}: ` : '';
+    const place = placeOf(policy.shownAs, rule.at);
     const names = ones.map((one) => one.repository).sort(compareText);
     const where = everywhere
       ? ''

@@ -1,5 +1,6 @@
 import type { Refusal, RepositoryDecisions, RepositoryFacts } from './facts.js';
 import type { Policy } from './model.js';
+import { placeOf } from './problem.js';
 
 /**
  * Holds the decisions against the policy's limits. What `--drop` names counts for none of them,
@@ -25,9 +26,11 @@ export function checkLimits(
     });
     dropped += own;
     if (own > 0 && left === 0 && !policy.limits.allowEmptyRepository) {
+      const speaker = policy.policies.find(({ name }) => name === repository.policy);
+      const place = placeOf(policy.shownAs, speaker?.at);
       refusals.push({
         code: 'empty-repository',
-        message: `${repository.name}: policy \`${repository.policy ?? ''}\` would drop every tag of it`,
+        message: `${place}${repository.name}: policy \`${repository.policy ?? ''}\` would drop every tag of it`,
         hint: 'keep some, or say `limits: { allow-empty-repository: true }`',
       });
     }
@@ -37,9 +40,10 @@ export function checkLimits(
   const most = 'count' in limit ? limit.count : Math.floor((total * limit.percent) / 100);
   if (dropped > most) {
     const shown = 'count' in limit ? String(limit.count) : `${limit.percent}%`;
+    const place = placeOf(policy.shownAs, policy.limits.at);
     refusals.push({
       code: 'max-drop-tags',
-      message: `the policy would drop ${dropped} of ${total} tags; its limit is ${shown} (${most})`,
+      message: `${place}the policy would drop ${dropped} of ${total} tags; its limit is ${shown} (${most})`,
       hint: 'narrow the rules, or raise `limits: { max-drop-tags }`',
     });
   }

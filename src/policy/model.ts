@@ -73,6 +73,8 @@ export interface Protection {
   readonly tags: PatternSet | undefined;
   readonly digestsFile: string | undefined;
   readonly reason: string | undefined;
+  /** Where a file names the list; undefined for flags. */
+  readonly at?: Position;
 }
 
 /** What `--drop` names: a repository, one tag of it, or one manifest with all its tags. */
@@ -102,6 +104,8 @@ export interface EvidenceRules {
 export interface Limits {
   readonly maxDropTags: { readonly count: number } | { readonly percent: number } | undefined;
   readonly allowEmptyRepository: boolean;
+  /** Where a file has them; undefined for flags. */
+  readonly at?: Position;
 }
 
 /** A whole policy, from a file or from flags. */

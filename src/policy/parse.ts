@@ -60,10 +60,22 @@ export async function readPolicy(text: string, shownAs: string): Promise<ReadPol
   if (shape.data.policies === undefined && shape.data.drop === undefined) {
     return refused([{ at: source.offsetAt(0), message: 'an empty policy: it has no policies' }]);
   }
-  const policy = buildPolicy(shape.data, shownAs, source, problems);
+  const policy = withPlaces(buildPolicy(shape.data, shownAs, source, problems), source);
   problems.push(...findErrors(policy));
   if (problems.length > 0) return refused(problems);
   return { policy, problems, doubts: sortProblems(findDoubts(policy)) };
+}
+
+/** The places of what can turn out to be wrong only on a host, or for a store. */
+function withPlaces(policy: Policy, { valueAt }: SourceMap): Policy {
+  return {
+    ...policy,
+    limits: { ...policy.limits, at: valueAt(['limits', 'max-drop-tags']) },
+    protect: policy.protect.map((one, i) => ({
+      ...one,
+      at: valueAt(['protect', i, 'digests-file']),
+    })),
+  };
 }
 
 function refused(problems: readonly Problem[]): ReadPolicy {

@@ -12,6 +12,13 @@ export function formatProblem(shownAs: string, { at, message }: Problem): string
   return `${shownAs}:${at.line}:${at.column}: ${message}`;
 }
 
+/** `shop.yaml:14:9: ` before a message; nothing where it comes from no file. */
+export function placeOf(shownAs: string | undefined, at: Position | undefined): string {
+  return shownAs === undefined || at === undefined
+    ? ''
+    : formatProblem(shownAs, { at, message: '' });
+}
+
 /** In the order of the file, each once. */
 export function sortProblems(problems: readonly Problem[]): Problem[] {
   const seen = new Set<string>();

@@ -110,9 +110,25 @@ describe('a policy that is refused', () => {
     const out = join(folder, 'never');
     const run = await regsweep(['plan', root, '--policy', file, '-o', out]);
     expect(run.code).toBe(3);
-    expect(run.stderr).toContain('shop/api: policy `p` would drop every tag of it');
-    expect(run.stderr).toContain('also: the policy would drop 4 of 5 tags; its limit is 2');
+    expect(run.stderr).toContain(`${file}:3:12: shop/api: policy \`p\` would drop every tag of it`);
+    expect(run.stderr).toContain(
+      `also: ${file}:2:26: the policy would drop 4 of 5 tags; its limit is 2`,
+    );
     expect(fs.existsSync(out)).toBe(false);
+  });
+
+  test('for a list of digests that is not there: `policy check` tells of it too', async () => {
+    const file = write(
+      'unlisted.yaml',
+      "version: 1\nprotect: [{ digests-file: absent.txt }]\npolicies: [{ name: p, repositories: ['**'], untagged: drop }]\n",
+    );
+    const place = `${file}:2:27: cannot read ${folder}/`;
+    const run = await regsweep(['plan', root, '--policy', file]);
+    expect(run.code).toBe(2);
+    expect(run.stderr).toContain(`error: ${place}`);
+    // Where a policy is checked its list may not be made yet.
+    const check = mustSucceed(await regsweep(['policy', 'check', file]));
+    expect(check.stdout).toContain(`note: ${place}`);
   });
 
   test.each([

@@ -422,8 +422,8 @@ describe('limits', () => {
   test('their messages name what and how much', async () => {
     const { refusals } = await run(yaml('max-drop-tags: 40%'), facts);
     expect(refusals.map(({ message }) => message)).toEqual([
-      'b: policy `p` would drop every tag of it',
-      'the policy would drop 3 of 7 tags; its limit is 40% (2)',
+      'p.yaml:4:12: b: policy `p` would drop every tag of it',
+      'p.yaml:2:26: the policy would drop 3 of 7 tags; its limit is 40% (2)',
     ]);
   });
 });
