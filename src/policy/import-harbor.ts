@@ -2,7 +2,9 @@ import { isTree } from '../registry/tree.js';
 import type { Tree as Json } from '../registry/tree.js';
 import { countOf, jsonList, makeNamer, plain, textOf, unreadable } from './import-draft.js';
 import type { Draft, ImportOptions } from './import-draft.js';
-import { compilePattern } from './pattern.js';
+import { whyNever } from './lint.js';
+import { compilePattern, compilePatterns } from './pattern.js';
+import type { PatternSet } from './pattern.js';
 import type { Comment } from './print.js';
 import type { Tree, TreeMap } from './tree.js';
 
@@ -38,18 +40,24 @@ export function importHarbor(document: Json, { project }: ImportOptions): Draft 
     comments.push({ path: [], text });
   }
   const nameOf = makeNamer();
+  const all = project === undefined ? '**' : `${project}/**`;
   const rules = jsonList(document['rules']).flatMap((rule) => {
     const name = nameOf(textOf(rule['template']) ?? 'rule');
-    if (rule['disabled'] !== true) return [readRule(rule, name, project)];
-    comments.push({ path: [], text: `Left out: rule \`${name}\` is disabled in Harbor.` });
+    const read = rule['disabled'] === true ? undefined : readRule(rule, name, project);
+    if (read !== undefined && whyNever(setOf(read.scope, all), []).length === 0) return [read];
+    const why = read === undefined ? 'is disabled in Harbor' : 'excludes every repository';
+    comments.push({ path: [], text: `Left out: rule \`${name}\` ${why}.` });
     return [];
   });
   if (rules.length === 0) throw unreadable('the Harbor policy has no enabled rule');
   const distinct = new Map(rules.map(({ scope }) => [JSON.stringify(scope), scope]));
-  const scopes = [...distinct.values()].sort((a, b) => narrowness(b) - narrowness(a));
+  const sorted = [...distinct.values()].sort((a, b) => narrowness(b) - narrowness(a));
+  const scopes = withSay(sorted, all, comments);
   const policies = scopes.map((scope, i) => {
     const path = ['policies', i];
-    const later = scopes.slice(i + 1).filter((other) => mayOverlap(scope, other));
+    const later = sorted
+      .slice(sorted.indexOf(scope) + 1)
+      .filter((other) => mayOverlap(scope, other));
     if (later.length > 0) comments.push({ path, text: MIXED });
     const own = rules.filter((rule) => [scope, ...later].some((one) => same(one, rule.scope)));
     const untagged = untaggedOf(own);
@@ -58,7 +66,7 @@ export function importHarbor(document: Json, { project }: ImportOptions): Draft 
     }
     return {
       name: `harbor ${i + 1}`,
-      repositories: selectionTree(scope, project === undefined ? '**' : `${project}/**`),
+      repositories: selectionTree(scope, all),
       otherwise: 'drop',
       untagged,
       rules: own.map(({ name, tags, keep }) => ({ name, tags: selectionTree(tags, '**'), keep })),
@@ -73,6 +81,30 @@ const MIXED =
   'Harbor gives a repository the rules of every scope that matches it; here the first policy alone speaks, so it also has the rules of scopes that may match the same repository, and may keep more.';
 const UNTAGGED =
   'Harbor discards artifacts without a tag too, unless a rule retains them; here that is said by `untagged: drop`.';
+
+/**
+ * Scopes without those of which an earlier one takes every repository: they never have a say, and
+ * their rules are in the policy of that one, since such scopes overlap.
+ */
+function withSay(scopes: readonly Selection[], all: string, comments: Comment[]): Selection[] {
+  const before: { name: string; repositories: PatternSet }[] = [];
+  return scopes.filter((scope) => {
+    const repositories = setOf(scope, all);
+    const [why] = whyNever(repositories, before);
+    if (why === undefined) {
+      return before.push({ name: `harbor ${before.length + 1}`, repositories }) > 0;
+    }
+    const shown = `${scope.excludes ? 'all but ' : ''}${plain(scope.patterns.join(', '))}`;
+    comments.push({ path: [], text: `Left out: the scope ${shown}: ${why}.` });
+    return false;
+  });
+}
+
+function setOf({ excludes, patterns }: Selection, all: string): PatternSet {
+  return excludes
+    ? compilePatterns([all], patterns, 'repository')
+    : compilePatterns(patterns, [], 'repository');
+}
 
 /** The first policy that matches is the only one, so the narrower scope has to come first. */
 function narrowness({ excludes, patterns }: Selection): number {

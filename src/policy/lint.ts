@@ -11,19 +11,28 @@ export function findErrors(policy: Policy): Problem[] {
   findRepeated(policy.policies, 'policy', problems);
   policy.policies.forEach((item, i) => {
     const at = item.at ?? START;
-    const empty = selfExcluded(item.repositories);
-    if (empty) problems.push({ at, message: `policy \`${item.name}\` can never match: ${empty}` });
-    const taker = policy.policies
-      .slice(0, i)
-      .find((one) => covers(one.repositories, item.repositories));
-    if (taker !== undefined) {
-      const message = `policy \`${item.name}\` can never match: \`${taker.name}\` comes first`;
-      problems.push({ at, message: `${message} and takes every repository of it` });
+    for (const why of whyNever(item.repositories, policy.policies.slice(0, i))) {
+      problems.push({ at, message: `policy \`${item.name}\` can never match: ${why}` });
     }
     findRepeated(item.rules, 'rule', problems);
     item.rules.forEach((rule, j) => lintRule(rule, j, item, problems));
   });
   return problems;
+}
+
+/** Why a policy for these repositories never has a say behind `others`; empty where it may. */
+export function whyNever(
+  repositories: PatternSet,
+  others: readonly Pick<RepositoryPolicy, 'name' | 'repositories'>[],
+): string[] {
+  const empty = selfExcluded(repositories);
+  const taker = others.find((one) => covers(one.repositories, repositories));
+  return [
+    ...(empty === undefined ? [] : [empty]),
+    ...(taker === undefined
+      ? []
+      : [`\`${taker.name}\` comes first and takes every repository of it`]),
+  ];
 }
 
 function findRepeated(

@@ -115,6 +115,26 @@ describe('Harbor', () => {
     expect(await dropped(text, facts)).toEqual(['latest', 'v2']);
   });
 
+  test('a scope that never has a say is left out, and its rules are not lost', async () => {
+    const text = harbor(
+      harborRule('always', {}, selector('v1'), '{api,web}'),
+      harborRule('always', {}, selector('v2'), '{web,api}'),
+      harborRule('always', {}, selector('dev'), '**', {
+        scope_selectors: { repository: [selector('**', 'repoExcludes')] },
+      }),
+    );
+    const { yaml } = await importPolicy(text, 'h.json', { project: 'library' });
+    expect(yaml.replaceAll('\n# ', ' ')).toContain(
+      'Left out: the scope library/web, library/api: `harbor 1` comes first and takes every repository of it.',
+    );
+    expect(yaml).toContain('Left out: rule `always (3)` excludes every repository.');
+    expect(await dropped(text, facts)).toEqual(['latest', 'dev', 'x']);
+    const none = harborRule('always', {}, selector('x'), '**', {
+      scope_selectors: { repository: [selector('**', 'repoExcludes')] },
+    });
+    await expect(importPolicy(harbor(none), 'h')).rejects.toThrow(/no enabled rule/);
+  });
+
   test('untagged artifacts are kept as a rule says that speaks for them', async () => {
     const text = harbor(
       harborRule(
