@@ -49,7 +49,7 @@ export function importGitlab(attributes: Json, { repositories }: ImportOptions):
       include: [anchored(wanted)],
       exclude: ['latest', ...(kept === undefined ? [] : [anchored(kept)])],
     },
-    time: last === undefined ? 'created' : undefined,
+    time: 'created',
     keep: last === undefined ? undefined : { last, order: 'created' },
     drop:
       olderThan === undefined

@@ -426,6 +426,7 @@ describe('GitLab', () => {
             # time of creation.
             - name: cleanup
               tags: { include: [ '**' ], exclude: [ latest, re:main|v.+ ] }
+              time: created
               keep: { last: 2, order: created }
               drop: { older-than: 14d }
       "
