@@ -39,9 +39,12 @@ export async function readPolicy(text: string, shownAs: string): Promise<ReadPol
     logLevel: 'error',
   });
   const source = mapSource(document, lines);
-  const problems: Problem[] = [...document.errors, ...document.warnings].map((error) => ({
-    at: source.offsetAt(error.pos[0]),
-    message: error.message.split('\n')[0] ?? 'no YAML',
+  // What follows from nesting that is too deep says nothing of the file.
+  const tooDeep = document.errors.filter(({ code }) => code === 'RESOURCE_EXHAUSTION').slice(0, 1);
+  const wrong = tooDeep.length > 0 ? tooDeep : [...document.errors, ...document.warnings];
+  const problems: Problem[] = wrong.map(({ code, message, pos }) => ({
+    at: source.offsetAt(pos[0]),
+    message: OWN_WORDS[code] ?? message.split('\n')[0] ?? 'no YAML',
   }));
   if (problems.length > 0) return refused(problems);
   if (document.contents === null || text.trim() === '') {
@@ -77,6 +80,14 @@ function withPlaces(policy: Policy, { valueAt }: SourceMap): Policy {
     })),
   };
 }
+
+/** For what the parser says to those who call it, and not to those who write a file. */
+const OWN_WORDS: Readonly<Record<string, string>> = {
+  MULTIPLE_DOCS:
+    'a second YAML document begins here, and a policy is one; put it into a file of its own',
+  RESOURCE_EXHAUSTION:
+    'brackets or lists within each other, deeper than can be read; a policy needs six levels',
+};
 
 function refused(problems: readonly Problem[]): ReadPolicy {
   return { policy: undefined, problems: sortProblems(problems), doubts: [] };

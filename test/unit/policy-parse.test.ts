@@ -64,6 +64,10 @@ describe('errors have a place and a hint', () => {
     ['version: 1\nversion: 1\n', /^shop\.yaml:2:1: Map keys must be unique/],
     ['version: 1\npolicies: *x\n', /^shop\.yaml:1:1: Unresolved alias/],
     [
+      'version: 1\ndrop: [a]\n---\nversion: 1\n',
+      'shop.yaml:3:1: a second YAML document begins here, and a policy is one; put it into a file of its own',
+    ],
+    [
       'version: 1\nclock: { timezone: Mars/Base }\npolicies: [{ repositories: [a] }]\n',
       'shop.yaml:2:20: timezone: `Mars/Base` is no time zone; write Europe/Zurich',
     ],
@@ -243,6 +247,12 @@ describe('reading', () => {
     expect((await problems(yaml)).join()).toMatch(/^shop\.yaml:3:5: unknown key `\{ a: b \}`/);
     expect(warn).not.toHaveBeenCalled();
     warn.mockRestore();
+  });
+
+  test('nesting that is too deep to read is one problem, with its line', async () => {
+    const [problem, ...others] = await problems(`version: 1\npolicies: ${'['.repeat(20_000)}\n`);
+    expect(problem).toMatch(/^shop\.yaml:2:\d+: brackets or lists within each other, deeper than/);
+    expect(others).toEqual([]);
   });
 
   test('a bomb of aliases is refused', async () => {
