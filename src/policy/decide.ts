@@ -5,8 +5,9 @@ import { parseDigest } from '../registry/digest.js';
 import type { PlanDecisions } from './decisions.js';
 import { evaluate } from './evaluate.js';
 import { formatReason } from './facts.js';
-import type { Decided, DigestKey, Evaluation, PullCoverage } from './facts.js';
-import type { Policy } from './model.js';
+import type { Decided, DigestKey, Evaluation, PullCoverage, Reason } from './facts.js';
+import type { Policy, Protection } from './model.js';
+import { protectReason } from './shields.js';
 import { FOLLOWS } from './store-facts.js';
 import type { StoreFacts } from './store-facts.js';
 
@@ -29,7 +30,7 @@ export interface PolicyDecisions extends PlanDecisions {
   readonly evaluation: Evaluation;
   /** By tag of the index; undefined for broken and dead ones, of which a policy says nothing. */
   readonly tagDecided: (tag: number) => Decided | undefined;
-  /** By revision; undefined for those that tags are on, and those that follow others. */
+  /** By revision; undefined for those that tags are on, and those that follow others, unless a list protects them. */
   readonly revisionDecided: (entry: number) => Decided | undefined;
 }
 
@@ -52,14 +53,22 @@ export function decideByPolicy(
   const untagged = byPlace(index.revisions.digest.length, facts.untagged, evaluation, 'untagged');
   const drops = new Drops(index, facts, evaluation, options);
   drops.apply(tags, untagged);
-  for (const digests of digestFiles.values()) for (const digest of digests) drops.protect(digest);
+  for (const protection of policy.protect) {
+    const listed = digestFiles.get(protection.digestsFile ?? '') ?? [];
+    for (const digest of listed) drops.protect(digest, protection);
+  }
   return {
     ...drops.decisions,
     young: drops.young,
     tagless: [],
     evaluation,
     tagDecided: (tag) => tags[tag],
-    revisionDecided: (entry) => untagged[entry],
+    revisionDecided: (entry) => {
+      const decided = untagged[entry];
+      // What a list protects may follow others, or be asked to go by itself: the list decides.
+      const listed = decided?.decision === 'protect' ? undefined : drops.listed.get(entry);
+      return listed === undefined ? decided : protectedBy(listed, decided);
+    },
     tagReason: (tag) => reasonOf(tags[tag]),
     revisionReason: (entry) => revisionReason(index, facts, tags, untagged, entry),
   };
@@ -84,6 +93,8 @@ function byPlace(
 class Drops {
   readonly decisions: ReturnType<typeof keepEverything>;
   readonly young: number[] = [];
+  /** By revision: the protection whose list keeps it, where no tag and no rule is asked. */
+  readonly listed = new Map<number, Protection>();
   readonly #index: StoreIndex;
   readonly #facts: StoreFacts;
   readonly #evaluation: Evaluation;
@@ -128,12 +139,13 @@ class Drops {
   }
 
   /** What a list of digests protects stays by itself; where it is no manifest, what names it does. */
-  protect(digest: DigestKey): void {
+  protect(digest: DigestKey, by: Protection): void {
     if (typeof digest !== 'number') return;
     const { revisions, parents } = reverseOf(this.#index);
     let isManifest = false;
     const keep = (entry: number): void => {
       this.decisions.revisionDroppable[entry] = 0;
+      this.listed.set(entry, by);
       isManifest ||= isLinked(this.#index, entry);
     };
     eachOf(revisions, digest, keep);
@@ -171,6 +183,12 @@ class Drops {
     const { nowMs, graceMs } = this.#options;
     return Math.max(0, nowMs - (this.#index.revisions.time[entry] as number)) < graceMs;
   }
+}
+
+/** The list's word first; what else held stays said. */
+function protectedBy(protection: Protection, decided: Decided | undefined): Decided {
+  const reasons = (): Reason[] => [protectReason(protection), ...(decided?.reasons() ?? [])];
+  return { decision: 'protect', reasons, named: false };
 }
 
 /** What decided: of a rule that drops, all of its fields, since all of them have to hold. */

@@ -90,7 +90,8 @@ function protects(
   return tag !== undefined && matchesSet(tags, tag);
 }
 
-function protectReason({ tags, digestsFile, reason }: Protection): Reason {
+/** Why a protection holds, as reports say it. */
+export function protectReason({ tags, digestsFile, reason }: Protection): Reason {
   const place = { side: 'protect', policy: undefined, rule: undefined } as const;
   const evidence = reason ?? '';
   if (digestsFile !== undefined) {

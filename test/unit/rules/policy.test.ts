@@ -1,6 +1,9 @@
 /** What a policy's decisions do to a store: tags, the manifests below them, and what follows others. */
 import { describe, expect, it } from 'vitest';
+import { tagRows } from '../../../src/plan/tag-rows.ts';
+import type { PolicyDecisions } from '../../../src/policy/decide.ts';
 import { parsePolicy } from '../../../src/policy/parse.ts';
+import { factsOfStore, NO_EVIDENCE } from '../../../src/policy/store-facts.ts';
 import { digestOf } from '../../support/store.ts';
 import type { StoreBuilder, Written } from '../../support/store.ts';
 import type { PlannedStore, PlanOptions } from '../../support/survey.ts';
@@ -190,6 +193,26 @@ describe('a list of digests', () => {
     const stays = closure(child, byConfig);
     expect(stays.some((digest) => planned.planned.has(digest))).toBe(false);
     expect(isGone(planned, sibling)).toBe(true);
+  });
+
+  it('is named as the reason for each manifest without a tag that it keeps', async () => {
+    const store = newStore();
+    const child = image(store, 'a');
+    store.tag('a', 'old-index', store.index('a', [child]).digest);
+    const config = layer();
+    const byConfig = store.image('a', { layers: [layer()], config });
+    age(store);
+    const policy = yaml.replace('rules:', 'untagged: drop\n    rules:');
+    const { survey } = await under(policy, store, listing(child.digest, digestOf(config)));
+    const facts = factsOfStore(survey.index, NO_EVIDENCE);
+    const rows = tagRows(survey, { facts, decisions: survey.decisions as PolicyDecisions });
+    const untagged = rows.filter(({ tag }) => tag === undefined);
+    expect(untagged.map(({ decision, reasons }) => [decision, reasons[0]])).toEqual([
+      ['protect', 'protect digests-file used'],
+      ['protect', 'protect digests-file used'],
+    ]);
+    const digests = untagged.map(({ digest }) => digest ?? '');
+    expect(sorted(digests)).toEqual(sorted([child.digest, byConfig.digest]));
   });
 });
 
