@@ -92,7 +92,8 @@ function complete<D extends Decisions>(
     ...findBroken(index, liveness),
     ...findMissingBlobs(index, liveness),
   ];
-  const blind = [...reasonsOf(findings), ...liveness.blind];
+  // Of two broken tags in one repository the same may be said.
+  const blind = [...new Set([...reasonsOf(findings), ...liveness.blind])];
   return { index, decisions, liveness, unreferenced, blind, findings };
 }
 
@@ -109,7 +110,7 @@ export function withFindings<D extends Decisions>(
 ): Survey<D> {
   return {
     ...survey,
-    blind: [...survey.blind, ...reasonsOf(findings)],
+    blind: [...new Set([...survey.blind, ...reasonsOf(findings)])],
     findings: [...survey.findings, ...findings],
   };
 }

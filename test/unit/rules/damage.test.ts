@@ -148,6 +148,20 @@ describe('rule 11: a kept manifest that cannot be read', () => {
     await expectNothingSwept(made);
   });
 
+  it('two broken tags in one repository without _layers are one reason', async () => {
+    const made = scene(newStore());
+    image(made.store, 'a', 'other');
+    for (const tag of ['latest', 'other']) {
+      remove(made.store, `${made.store.tagPath('a', tag)}/current/link`);
+      remove(made.store, `${made.store.tagPath('a', tag)}/index`);
+    }
+    remove(made.store, 'repositories/a/_layers');
+    age(made.store);
+    expect((await plan(made.store)).blind).toEqual([
+      'a: nothing says what a broken tag in it was on, and no _layers says what it needs',
+    ]);
+  });
+
   it('dropped anyway, it taints nothing', async () => {
     const made = scene(newStore());
     overwrite(made.store, made.untagged.digest, '');
