@@ -26,6 +26,7 @@ import { makeShields } from './shields.js';
 import type { ShieldOptions, Shields } from './shields.js';
 import { formatTarget } from './target.js';
 import { noteUnmatched } from './unmatched.js';
+import { noteUnversioned } from './unversioned.js';
 
 export interface EvaluateOptions {
   /** Milliseconds since 1970; the moment at which the run was frozen. */
@@ -106,13 +107,20 @@ export function evaluate(
     const shown = formatTarget(target);
     if (!found.has(shown)) notes.add(`--drop ${shown}: nothing of that name can be pulled`);
   }
+  const judged = repositories.map(({ tags: decided }, i) => ({
+    policy: policyOf[i],
+    facts: facts[i] as RepositoryFacts,
+    names: namesOf[i],
+    decided,
+  }));
+  const told = [...notes, ...noteUnversioned(judged, memo), ...noteUnmatched(policy, facts)];
   return {
     repositories,
     refusals: [
       ...describeRefused(refusedRules, policy, resets.everywhere !== undefined),
       ...checkLimits(policy, facts, repositories),
     ],
-    notes: [...notes, ...noteUnmatched(policy, facts)].sort(compareText),
+    notes: told.sort(compareText),
   };
 }
 

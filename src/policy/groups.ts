@@ -87,6 +87,13 @@ export function learnPlace(memo: Memo, rule: Rule, name: string, number: number)
   places[number] ??= placeOf(rule, keep, name, version, groups);
 }
 
+/** Whether a rule counts versions, and a tag of this name is none. Names have been learnt before. */
+export function isUnversioned(memo: Memo, rule: Rule, name: number): boolean {
+  const { keep } = rule;
+  if (keep === undefined || !ranks(keep) || !needsVersion(keep)) return false;
+  return placesOf(memo, rule, keep).places[name]?.stray === 'semver';
+}
+
 /** A group's number in the repository of this round, with its label noted at the first call. */
 function numberOf(group: Group, round: number, labels: string[]): number {
   if (group.round !== round) {

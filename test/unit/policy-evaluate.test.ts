@@ -396,6 +396,30 @@ describe('manifests without a tag', () => {
   });
 });
 
+test('tags that are no version are told of once for each rule that counts versions', async () => {
+  const facts = [
+    repository(
+      'a',
+      ['v1', 'v2', 'nightly', 'edge'].map((name) => tag(name, 9)),
+    ),
+    repository('b', [tag('main', 9), tag('pr-1', 9), tag('s.sig', 9, { fallback: true })]),
+  ];
+  const notes = async (rules: string, head = ''): Promise<readonly string[]> => {
+    const yaml = `version: 1\n${head}\npolicies: [{ name: p, repositories: ['**'], rules: [${rules}] }]\n`;
+    return (await run(yaml, facts)).notes;
+  };
+  const versions = 'keep: { last: 1, order: semver }, drop: always';
+  const pulls = "{ name: pulls, tags: ['pr-*'], exclusive: true, drop: { older-than: 99d } }";
+  expect(await notes(`{ name: r, tags: ['*'], ${versions} }, ${pulls}`)).toEqual([
+    'p/r: 3 tags are no version and stay, such as a:nightly',
+  ]);
+  expect(await notes(`{ name: r, tags: ['m*'], ${versions} }, ${pulls}`)).toEqual([
+    'p/r: b:main is no version and stays',
+  ]);
+  expect(await notes(`{ name: r, tags: ['m*'], ${versions} }`, "drop: ['b:main']")).toEqual([]);
+  expect(await notes("{ name: r, tags: ['*'], keep: { last: 1 }, drop: always }")).toEqual([]);
+});
+
 describe('limits', () => {
   const facts = [
     repository(
