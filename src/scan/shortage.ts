@@ -52,6 +52,7 @@ function watch(fs: ReadFs, seen: Seen): ReadFs {
     read: (path, buffer) => on(path, () => fs.read(path, buffer)),
     readParts: (path, buffer, each) => on(path, () => fs.readParts(path, buffer, each)),
     resolve: (path) => on(path, () => fs.resolve(path)),
+    linkTarget: (path) => on(path, () => fs.linkTarget(path)),
     space: (path) => on(path, () => fs.space(path)),
   };
 }
