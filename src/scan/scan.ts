@@ -81,8 +81,8 @@ export async function scanStore(options: ScanOptions, sink: ScanSink): Promise<v
   const { repositories, empty, prefixes, leads, findings } = unlessShort(options.fs, (fs) => {
     const reader = new ShardReader(fs, context);
     const found = discover(reader);
-    const prefixes = listPrefixes(reader);
-    return { ...found, prefixes, leads: reader.leads, findings: reader.findings };
+    const listed = listPrefixes(reader);
+    return { ...found, prefixes: listed, leads: reader.leads, findings: reader.findings };
   });
   sink.emptyDirectories(empty);
   sink.leads(leads);

@@ -503,7 +503,7 @@ describe('rule 11: on a real disk', () => {
     age(made.store);
     const planned = await plan(made.store, { untagged: true });
     expect(planned.blind).toEqual([]);
-    expect(sorted(planned.tainted)).toEqual(['alias']);
+    expect(sorted(planned.tainted)).toEqual(['alias', 'b']);
     expect(closure(moved).filter((digest) => planned.planned.has(digest))).toEqual([]);
     expect(planned.planned.has(made.orphan)).toBe(true);
   });
