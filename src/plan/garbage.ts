@@ -19,6 +19,7 @@ import {
   busyRepositories,
   deadRepositories,
   emptyNamespaces,
+  frozenTeller,
   oldUploads,
 } from './leftovers.js';
 import { isRemovableDirectory, isTemporaryPath } from './validate.js';
@@ -111,7 +112,10 @@ export async function collectGarbage(
     ...links.bare,
     ...(sweepsLinks ? [...bareRevisions(survey), ...emptyNamespaces(survey, dead)] : []),
   ];
-  const temporaries = [...index.temporaries, ...details.temporaries, ...more.temporaries];
+  const isFrozen = frozenTeller(index);
+  const temporaries = [...index.temporaries, ...details.temporaries, ...more.temporaries].filter(
+    ({ path }) => isTemporaryPath(path) && !isFrozen(path),
+  );
   return {
     blobs: goingBlobs(question, details, graced),
     graced,
@@ -119,7 +123,7 @@ export async function collectGarbage(
     histories: new Map(question.droppedTags.map((tag, i) => [tag, histories[i] as TagHistory])),
     entries: entriesByTag(question, details),
     uploads,
-    temporaries: unique(temporaries.filter(({ path }) => isTemporaryPath(path))),
+    temporaries: unique(temporaries),
     emptyDirectories: [...new Set(directories)]
       .filter((path) => isRemovableDirectory(path) && !holdsMount(path))
       .sort(),

@@ -1,3 +1,4 @@
+import type { BytePath } from '../fs/read-fs.js';
 import { addClosure } from '../graph/liveness.js';
 import type { Liveness } from '../graph/liveness.js';
 import { digestText, lengthOf, NO_DIGEST, reverseOf } from '../graph/store-index.js';
@@ -26,6 +27,17 @@ export function oldUploads(
       return old && upload.files !== undefined && !index.frozen.has(upload.repository);
     })
     .sort((a, b) => compareText(nameOf(a), nameOf(b)) || compareText(a.id, b.id));
+}
+
+/**
+ * Tells whether a path is in a repository that is read as it is, and never changed: through a
+ * symbolic link in it a sweep would go where it was not sent, and so it refuses.
+ */
+export function frozenTeller({ frozen, repositories }: StoreIndex): (path: BytePath) => boolean {
+  const directories = new Set(
+    [...frozen.keys()].map((repository) => repositoryDirectory(repositories[repository] as string)),
+  );
+  return (path) => directories.has(path.replace(/\/_(?:manifests|layers|uploads)(?:\/.*)?$/s, ''));
 }
 
 /** Repositories with an upload that may still go on. */

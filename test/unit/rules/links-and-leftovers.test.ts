@@ -382,6 +382,22 @@ describe('rule 14: leftovers', () => {
     expect(planned.planned.size).toBe(0);
   });
 
+  it('a temporary file of a repository that loses nothing stays: a link in it leads elsewhere', async () => {
+    const store = newStore();
+    image(store, 'a', 'latest');
+    image(store, 'b', 'latest');
+    store.fs.mkdirSync('/elsewhere/broken/current', { recursive: true });
+    const tags = `${store.base}/repositories/b/_manifests/tags`;
+    store.fs.rmSync(tags, { recursive: true, force: true });
+    store.fs.symlinkSync('/elsewhere', tags);
+    store.temp(`${store.tagPath('b', 'broken')}/current/link.${ID}.tmp`);
+    store.temp(`${store.tagPath('a', 'broken')}/current/link.${ID}.tmp`);
+    age(store);
+    expect(ofKind(await plan(store), 'temp')).toMatchObject([
+      { path: `${store.tagPath('a', 'broken')}/current/link.${ID}.tmp` },
+    ]);
+  });
+
   it('what an interrupted write left beside the links of a tag goes with the tag, and only then', async () => {
     const store = newStoreOnDisk();
     try {
