@@ -6,7 +6,7 @@ import { BLOBS, REGISTRY_BELOW_ROOT, REPOSITORIES } from '../registry/layout.js'
 import { foreignByFiles, rootAbove } from './foreign-signs.js';
 import type { ForeignStore } from './foreign-signs.js';
 import { exists, explain, isDirectory, kindAt, WAY_OUT } from './kinds.js';
-import { mountsBelow, readMounts } from './mounts.js';
+import { mountsBelow, mountsOfParts, readMounts } from './mounts.js';
 import type { Mount } from './mounts.js';
 
 export interface StoreRoot {
@@ -111,7 +111,7 @@ function assertRoots(fs: ReadFs, base: BytePath, shownAs: string): BytePath {
     if (kindAt(fs, `${base}/${part}`) !== 'symlink') continue;
     throw new AppError('refused', `${shownAs}: ${part} is a symbolic link`, [
       'nothing below the root is followed, so nothing behind it could be swept safely',
-      `mount its target there instead (mount --bind), and give --allow-mount`,
+      'if no other store uses its target: mount that there (mount --bind), and give --allow-mount',
     ]);
   }
   return base;
@@ -135,6 +135,7 @@ function refuseOtherLayouts(fs: ReadFs, directory: BytePath, shownAs: string): v
 
 function refuseMounts(fs: ReadFs, base: BytePath, allowed: readonly string[]): void {
   const mounts = readMounts(fs);
+  refuseShared(mounts, base, allowed);
   const known = new Set(allowed.map(toBytePath));
   const first = mountsBelow(mounts, base).find(({ point }) => !known.has(point));
   if (first === undefined) return refuseUnmounted(fs, mounts, allowed);
@@ -142,6 +143,29 @@ function refuseMounts(fs: ReadFs, base: BytePath, allowed: readonly string[]): v
   throw new AppError('refused', `something is mounted below the store, at ${point}`, [
     'what it hides or brings cannot be told apart from the store',
     `unmount it, or, if the store is meant to be so: --allow-mount ${point}`,
+  ]);
+}
+
+/**
+ * A part of the store that shows in another place too: another store may use its blobs, whose
+ * manifests do not show here; and what shows twice within the store would be taken by one name,
+ * and missed by the other. The first may be allowed, by the place.
+ */
+function refuseShared(mounts: readonly Mount[], base: BytePath, allowed: readonly string[]): void {
+  const known = new Set(allowed.map(toBytePath));
+  const first = mountsOfParts(mounts, base).find(
+    ({ point }) => point.startsWith(`${base}/`) || !known.has(point),
+  );
+  if (first === undefined) return;
+  const point = displayName(first.point);
+  if (first.point.startsWith(`${base}/`)) {
+    throw new AppError('refused', `a part of the store shows a second time, at ${point}`, [
+      'what one name lets go, the other still needs; unmount it',
+    ]);
+  }
+  throw new AppError('refused', `a part of the store is mounted elsewhere too, at ${point}`, [
+    'another store that uses its blobs would lose them: its manifests do not show here',
+    `unmount it, or, if nothing there needs what is in the store: --allow-mount ${point}`,
   ]);
 }
 

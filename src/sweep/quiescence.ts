@@ -1,6 +1,6 @@
 import { displayName, toBytePath } from '../fs/bytes.js';
 import type { BytePath, ReadFs } from '../fs/read-fs.js';
-import { REGISTRY_BELOW_ROOT } from '../registry/layout.js';
+import { BLOBS, REGISTRY_BELOW_ROOT, REPOSITORIES } from '../registry/layout.js';
 import { mountOf, readMounts } from '../scan/mounts.js';
 import type { StoreRoot } from '../scan/root.js';
 
@@ -83,10 +83,21 @@ async function usesStore(
     if (fs.stat(seen)?.ino === root.ino && fs.stat(seen)?.dev === root.dev) return true;
     // An absolute link would be followed in our root instead of that process's own.
     if (hasLink(fs, pid, `${directory}/${REGISTRY_BELOW_ROOT}`)) return undefined;
-    return false;
+    return sharesPart(fs, root, seen);
   } catch {
     return undefined;
   }
+}
+
+/** Another store may have the blobs of this one: by a mount, or by a link, which could lead anywhere. */
+function sharesPart(fs: ReadFs, root: StoreRoot, seen: BytePath): boolean | undefined {
+  for (const part of [BLOBS, REPOSITORIES]) {
+    const theirs = fs.stat(`${seen}/${part}`);
+    if (theirs?.kind === 'symlink') return undefined;
+    const ours = fs.stat(`${root.base}/${part}`);
+    if (theirs !== undefined && theirs.ino === ours?.ino && theirs.dev === ours.dev) return true;
+  }
+  return false;
 }
 
 function hasLink(fs: ReadFs, pid: string, path: BytePath): boolean {

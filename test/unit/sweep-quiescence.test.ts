@@ -78,6 +78,34 @@ const hit = [{ pid: 10, command: expect.any(String) as string, certain: true }];
 const maybe = [{ pid: 10, command: expect.any(String) as string, certain: false }];
 
 describe('a registry on this store is seen', async () => {
+  test('that has a store of its own, and the blobs of this one', async () => {
+    const elsewhere = '/other/docker/registry/v2';
+    const shared = async (make: (host: Host) => void): Promise<Look> => {
+      const host = new Host();
+      host.write(`${elsewhere}/repositories/x`, '');
+      host.write('/etc/registry.yml', config('/other'));
+      host.run(10, serve('/etc/registry.yml'));
+      make(host);
+      return await host.look();
+    };
+    const apart = await shared((host) => host.write(`${elsewhere}/blobs/x`, ''));
+    expect(apart.processes).toEqual([]);
+    // A link could lead anywhere in the process's own root.
+    const linked = await shared((host) => host.link(`${elsewhere}/blobs`, '/x/blobs'));
+    expect(linked.processes).toEqual(maybe);
+    // memfs mounts nothing: two names of one directory stand in for it.
+    const host = new Host();
+    host.write(`${elsewhere}/blobs/x`, '');
+    host.write('/etc/registry.yml', config('/other'));
+    host.run(10, serve('/etc/registry.yml'));
+    const asMounted = (fs: ReadFs): ReadFs => ({
+      ...fs,
+      stat: (path) =>
+        fs.stat(path.endsWith(`${elsewhere}/blobs`) ? `${STORE}/docker/registry/v2/blobs` : path),
+    });
+    expect((await host.look(STORE, asMounted)).processes).toEqual(hit);
+  });
+
   test('by its configuration, and is named', async () => {
     const { processes, blind } = await withConfig(config(STORE));
     expect(processes).toEqual([

@@ -118,6 +118,46 @@ describe('mounts below the store', () => {
     });
   });
 
+  describe('and parts of the store that show in another place', () => {
+    const BASE = '/r/docker/registry/v2';
+    /** A disk that is mounted at `/r`, from a folder of it, and one more mount of that disk. */
+    const withPart = (root: string, point: string, device = '8:1'): StoreBuilder => {
+      const store = storeWith('/');
+      const disk = `2 1 8:1 /disk /r rw - ext4 /dev/sda1 rw\n`;
+      const part = `3 1 ${device} ${root} ${point} rw - ext4 /dev/sda1 rw\n`;
+      store.fs.writeFileSync('/proc/self/mountinfo', `${disk}${part}`);
+      return store;
+    };
+
+    it.each([`/disk/docker/registry/v2/blobs`, `/disk/docker/registry/v2/blobs/sha256/00`])(
+      'are refused, unless they are allowed: %s',
+      async (part) => {
+        await expect(open(withPart(part, '/other'), '/r')).rejects.toMatchObject({
+          code: 'refused',
+          message: 'a part of the store is mounted elsewhere too, at /other',
+        });
+        expect((await open(withPart(part, '/other'), '/r', {}, ['/other'])).base).toBe(BASE);
+      },
+    );
+
+    it('are refused always where that place is in the store', async () => {
+      const store = withPart('/disk/docker/registry/v2/repositories/a', TEAM);
+      await expect(open(store, '/r', {}, [TEAM])).rejects.toMatchObject({
+        code: 'refused',
+        message: `a part of the store shows a second time, at ${TEAM}`,
+      });
+    });
+
+    it.each([
+      ['the whole store', '/disk/docker/registry/v2', '8:1'],
+      ['what it is in', '/disk', '8:1'],
+      ['what is beside it', '/disk/docker/registry/v2-old/blobs', '8:1'],
+      ['another disk', '/disk/docker/registry/v2/blobs', '8:2'],
+    ])('are none where it is %s', async (_, root, device) => {
+      expect((await open(withPart(root, '/other', device), '/r')).base).toBe(BASE);
+    });
+  });
+
   it('are none of its business elsewhere', async () => {
     const { base } = await open(storeWith('/', '/r', '/r/docker/registry/v2-old/x'), '/r');
     expect(base).toBe('/r/docker/registry/v2');
