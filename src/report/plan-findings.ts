@@ -58,7 +58,9 @@ function taintedEntry({ name, why, bytes }: TaintedRow): Entry {
 export function damageLines(summary: PlanSummary, context: PlanContext, style: Style): string[] {
   // What hides something is listed where the plan is refused, and why.
   const damage = summary.findings.filter(({ severity }) => severity === 'damage');
-  const odd = summary.findings.filter(({ severity }) => severity === 'notice');
+  const odd = summary.findings.filter(
+    ({ severity, code }) => severity === 'notice' && code !== 'written-off',
+  );
   const shown = context.all ? damage : damage.slice(0, SHOWN);
   const hidden = damage.length - shown.length;
   const rest = [
@@ -72,6 +74,25 @@ export function damageLines(summary: PlanSummary, context: PlanContext, style: S
     ...(context.all ? section('HARMLESS ODDITIES', odd, summary, context, style) : []),
   ];
 }
+
+/** What was given up by --write-off, and what that means: never hidden, since images go by it. */
+export function givenUpLines(summary: PlanSummary, context: PlanContext, style: Style): string[] {
+  const givenUp = summary.findings.filter(
+    ({ severity, code }) => severity === 'notice' && code === 'written-off',
+  );
+  if (givenUp.length === 0) return [];
+  const entries = givenUp.map((finding): Entry => {
+    const { label, text } = findingEntry(finding, summary.affected);
+    const meaning = finding.path.startsWith('blobs/') ? GIVEN_UP.data : GIVEN_UP.links;
+    return { label, text: `${text}; ${meaning}` };
+  });
+  return ['', `  ${style.heading('GIVEN UP')}`, ...layOutEntries(entries, context.width)];
+}
+
+const GIVEN_UP = {
+  data: 'what names data there cannot be pulled',
+  links: 'what is linked there counts for nothing: its images, and blobs that only they need, go',
+};
 
 function section(
   title: string,

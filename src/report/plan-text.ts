@@ -15,7 +15,7 @@ import {
   shellWord,
 } from './format.js';
 import { goalLines, whatIfLines } from './plan-goal.js';
-import { damageLines, keptLines, noteLines, refusalLines } from './plan-findings.js';
+import { damageLines, givenUpLines, keptLines, noteLines, refusalLines } from './plan-findings.js';
 import type { Style } from './style.js';
 import { layOutTable, shortenMiddle } from './table.js';
 
@@ -61,6 +61,7 @@ export function renderPlan(summary: PlanSummary, context: PlanContext, style: St
     ...goalLines(summary, context, style),
     ...whatIfLines(context, style),
     ...keptLines(summary, context, style),
+    ...givenUpLines(summary, context, style),
     ...damageLines(summary, context, style),
     ...noteLines(context, style),
     '',

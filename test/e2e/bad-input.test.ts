@@ -70,6 +70,7 @@ function makeShop(name: string): Shop {
 /** Every path of the tests' folder with its size and times; find(1) reads names that are not UTF-8. */
 function snapshot(): string[] {
   const { stdout } = spawnSync('find', [folder, '-printf', '%p %s %T@ %C@\\0'], {
+    maxBuffer: 64 * 1024 * 1024,
     encoding: 'latin1',
   });
   return stdout.split('\0').sort();
@@ -259,7 +260,7 @@ describe('a wrong command line', () => {
 
   test('lists and switches may be given several times', async () => {
     const { root } = makeShop('repeated');
-    const lists = ['--protect', 'a', '--protect', 'b', '--allow-mount', 'x', '--allow-mount', 'y'];
+    const lists = ['--protect', 'a', '--protect', 'b', '--write-off', 'x', '--write-off', 'y'];
     mustSucceed(await run(['plan', root, '-m', '-m', ...lists]));
   });
 
@@ -403,9 +404,14 @@ describe('without permission', () => {
     chmodSync(join(base, path), 0o000);
     const args = ['plan', root, '--write-off', path, '-q', '-o', '-'];
     const result = await run(args, { wrapper });
+    const report = await run(['plan', root, '--write-off', 'repositories/shop'], { wrapper });
     chmodSync(join(base, path), 0o755);
     expect(result.code, result.stderr).toBe(0);
     expect(droppedBlobs(result.stdout)).toEqual([orphan]);
+    // Who loses what is never hidden.
+    const said = report.stdout.slice(report.stdout.indexOf('GIVEN UP')).replaceAll(/\s+/g, ' ');
+    expect(said).toMatch(/^GIVEN UP repositories\/shop\/api\/_layers/);
+    expect(said).toContain('its images, and blobs that only they need, go');
   });
 });
 
