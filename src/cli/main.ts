@@ -91,7 +91,12 @@ function addPlan(program: Command, state: { code: number }): void {
       collect,
       [],
     )
-    .option('--allow-mount <path>', 'a mount below the store that belongs to it', collect, [])
+    .option(
+      '--allow-mount <path>',
+      'a mount that belongs to the store, or shows a part of it',
+      collect,
+      [],
+    )
     .option('--disk-is-authority', 'the tags on this disk are all there is (Harbor, caches)')
     .addOption(allowOption())
     .option('--registry-stopped', 'do not look for a running registry')
@@ -136,7 +141,12 @@ function addCheck(program: Command, state: { code: number }): void {
     .addOption(allowOption(['drop-dead-tags', 'drop-broken-uploads'], 'what no plan does unasked'))
     .option('--state-dir <dir>', 'where --resume finds what was read, outside the registry')
     .option('--write-off <path>', 'give up an unreadable path', collect, [])
-    .option('--allow-mount <path>', 'a mount below the store that belongs to it', collect, [])
+    .option(
+      '--allow-mount <path>',
+      'a mount that belongs to the store, or shows a part of it',
+      collect,
+      [],
+    )
     .option('--registry-stopped', 'do not look for a running registry')
     .option('--all', 'show every finding, and everything that it breaks');
   addCommon(check).action(async (root: string | undefined, flags: CheckFlags) => {
@@ -165,7 +175,12 @@ function addAnalyze(program: Command, state: { code: number }): void {
     .option('--grace <duration>', 'count younger untagged manifests as in use', GRACE)
     .option('--now <time>', 'reckon ages from this time instead of the clock')
     .option('--write-off <path>', 'give up an unreadable path', collect, [])
-    .option('--allow-mount <path>', 'a mount below the store that belongs to it', collect, []);
+    .option(
+      '--allow-mount <path>',
+      'a mount that belongs to the store, or shows a part of it',
+      collect,
+      [],
+    );
   addCommon(analyze).action(async (root: string | undefined, flags: AnalyzeFlags) => {
     const { runAnalyze } = await import('./analyze-command.js');
     state.code = await runAnalyze(root, flags);
@@ -190,7 +205,12 @@ function addWhy(program: Command, state: { code: number }): void {
     )
     .option('--now <time>', 'reckon ages from this time instead of the clock')
     .option('--write-off <path>', 'give up an unreadable path', collect, [])
-    .option('--allow-mount <path>', 'a mount below the store that belongs to it', collect, [])
+    .option(
+      '--allow-mount <path>',
+      'a mount that belongs to the store, or shows a part of it',
+      collect,
+      [],
+    )
     .option('--all', 'show every path');
   addCommon(why).action(async (args: string[], flags: WhyFlags) => {
     const { runWhy } = await import('./why-command.js');
@@ -206,7 +226,12 @@ function addExport(program: Command, state: { code: number }): void {
     .usage('[options] [root] <dir>')
     .option('--store <name>', 'what the tables call this store (default: its root)')
     .option('--write-off <path>', 'give up an unreadable path', collect, [])
-    .option('--allow-mount <path>', 'a mount below the store that belongs to it', collect, []);
+    .option(
+      '--allow-mount <path>',
+      'a mount that belongs to the store, or shows a part of it',
+      collect,
+      [],
+    );
   addCommon(tables).action(async (args: string[], flags: ExportFlags) => {
     const { runExport } = await import('./export-command.js');
     state.code = await runExport(args, flags);
@@ -235,7 +260,12 @@ function addPolicy(program: Command, state: { code: number }): void {
     .addOption(list('--access-log <pattern>', 'logs that tell of pulls: access.log*'))
     .addOption(allowOption())
     .option('--write-off <path>', 'give up an unreadable path', collect, [])
-    .option('--allow-mount <path>', 'a mount below the store that belongs to it', collect, []);
+    .option(
+      '--allow-mount <path>',
+      'a mount that belongs to the store, or shows a part of it',
+      collect,
+      [],
+    );
   addCommon(explain).action(
     async (file: string, root: string, target: string, flags: ExplainFlags) => {
       const { explainPolicy } = await import('./policy-command.js');

@@ -66,24 +66,6 @@ export function mountTeller(fs: ReadFs, base: BytePath): (path: BytePath) => boo
   return (path) => held.has(path);
 }
 
-/**
- * Mounts that show a part of a directory in another place: what is written there is written into
- * it. One below the directory itself shows a part of it twice.
- */
-export function mountsOfParts(mounts: readonly Mount[], directory: BytePath): Mount[] {
-  const own = mountOf(mounts, directory);
-  if (own === undefined) return [];
-  const inside = `${join(own.root, directory.slice(own.point === '/' ? 0 : own.point.length))}/`;
-  return mounts.filter(
-    (mount) =>
-      mount.major === own.major && mount.minor === own.minor && mount.root.startsWith(inside),
-  );
-}
-
-function join(root: BytePath, rest: BytePath): BytePath {
-  return root === '/' ? rest : `${root}${rest}`;
-}
-
 /** The mount that holds a path: the longest point above it, the last of equals. */
 export function mountOf(mounts: readonly Mount[], path: BytePath): Mount | undefined {
   let best: Mount | undefined;

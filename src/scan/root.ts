@@ -6,8 +6,9 @@ import { BLOBS, REGISTRY_BELOW_ROOT, REPOSITORIES } from '../registry/layout.js'
 import { foreignByFiles, rootAbove } from './foreign-signs.js';
 import type { ForeignStore } from './foreign-signs.js';
 import { exists, explain, isDirectory, kindAt, WAY_OUT } from './kinds.js';
-import { mountsBelow, mountsOfParts, readMounts } from './mounts.js';
+import { mountsBelow, readMounts } from './mounts.js';
 import type { Mount } from './mounts.js';
+import { refuseShared } from './shared-mounts.js';
 
 export interface StoreRoot {
   /** The registry's rootdirectory, resolved; `docker/registry/v2` itself where it has no parent. */
@@ -22,7 +23,10 @@ export interface StoreRoot {
 
 export interface RootOptions {
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Mount points below the root that the operator knows of: each has to be mounted. */
+  /**
+   * Mount points that the operator knows of, below the root or showing a part of it elsewhere: each
+   * has to be mounted.
+   */
   readonly allowMounts: readonly string[];
 }
 
@@ -135,38 +139,17 @@ function refuseOtherLayouts(fs: ReadFs, directory: BytePath, shownAs: string): v
 
 function refuseMounts(fs: ReadFs, base: BytePath, allowed: readonly string[]): void {
   const mounts = readMounts(fs);
-  refuseShared(mounts, base, allowed);
-  const known = new Set(allowed.map(toBytePath));
+  const known = new Set(allowed.flatMap((path) => spellingsOf(fs, path)));
   const first = mountsBelow(mounts, base).find(({ point }) => !known.has(point));
-  if (first === undefined) return refuseUnmounted(fs, mounts, allowed);
-  const point = displayName(first.point);
-  throw new AppError('refused', `something is mounted below the store, at ${point}`, [
-    'what it hides or brings cannot be told apart from the store',
-    `unmount it, or, if the store is meant to be so: --allow-mount ${point}`,
-  ]);
-}
-
-/**
- * A part of the store that shows in another place too: another store may use its blobs, whose
- * manifests do not show here; and what shows twice within the store would be taken by one name,
- * and missed by the other. The first may be allowed, by the place.
- */
-function refuseShared(mounts: readonly Mount[], base: BytePath, allowed: readonly string[]): void {
-  const known = new Set(allowed.map(toBytePath));
-  const first = mountsOfParts(mounts, base).find(
-    ({ point }) => point.startsWith(`${base}/`) || !known.has(point),
-  );
-  if (first === undefined) return;
-  const point = displayName(first.point);
-  if (first.point.startsWith(`${base}/`)) {
-    throw new AppError('refused', `a part of the store shows a second time, at ${point}`, [
-      'what one name lets go, the other still needs; unmount it',
+  if (first !== undefined) {
+    const point = displayName(first.point);
+    throw new AppError('refused', `something is mounted below the store, at ${point}`, [
+      'what it hides or brings cannot be told apart from the store',
+      `unmount it, or, if the store is meant to be so: --allow-mount ${point}`,
     ]);
   }
-  throw new AppError('refused', `a part of the store is mounted elsewhere too, at ${point}`, [
-    'another store that uses its blobs would lose them: its manifests do not show here',
-    `unmount it, or, if nothing there needs what is in the store: --allow-mount ${point}`,
-  ]);
+  refuseShared(fs, mounts, base, known);
+  refuseUnmounted(fs, mounts, allowed);
 }
 
 /** The folder below a mount that is missing looks like a part of the store that holds nothing. */
@@ -181,7 +164,7 @@ function refuseUnmounted(fs: ReadFs, mounts: readonly Mount[], allowed: readonly
     ]);
   }
   throw new AppError('refused', `${missing} is not mounted`, [
-    'what is on it cannot be seen, and what it alone needs would look like garbage',
+    'if it is a part of the store, what it alone needs would look like garbage',
     'mount it; or, if it is gone for good, plan without this --allow-mount',
   ]);
 }

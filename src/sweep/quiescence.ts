@@ -91,7 +91,7 @@ async function usesStore(
 
 /** Another store may have the blobs of this one: by a mount, or by a link, which could lead anywhere. */
 function sharesPart(fs: ReadFs, root: StoreRoot, seen: BytePath): boolean | undefined {
-  for (const part of [BLOBS, REPOSITORIES]) {
+  for (const part of [BLOBS, `${BLOBS}/sha256`, REPOSITORIES]) {
     const theirs = fs.stat(`${seen}/${part}`);
     if (theirs?.kind === 'symlink') return undefined;
     const ours = fs.stat(`${root.base}/${part}`);

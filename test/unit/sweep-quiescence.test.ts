@@ -93,6 +93,8 @@ describe('a registry on this store is seen', async () => {
     // A link could lead anywhere in the process's own root.
     const linked = await shared((host) => host.link(`${elsewhere}/blobs`, '/x/blobs'));
     expect(linked.processes).toEqual(maybe);
+    const prefix = await shared((host) => host.link(`${elsewhere}/blobs/sha256`, '/x/sha256'));
+    expect(prefix.processes).toEqual(maybe);
     // memfs mounts nothing: two names of one directory stand in for it.
     const host = new Host();
     host.write(`${elsewhere}/blobs/x`, '');

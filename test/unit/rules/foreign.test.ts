@@ -148,6 +148,57 @@ describe('mounts below the store', () => {
       });
     });
 
+    it.each([TEAM, `${TEAM}/`])(
+      'are as any mount where they show what is there: %s',
+      async (one) => {
+        const store = withPart('/disk/docker/registry/v2/repositories/team', TEAM);
+        await expect(open(store, '/r')).rejects.toMatchObject({
+          message: expect.stringContaining('something is mounted below') as string,
+        });
+        expect((await open(store, '/r', {}, [one])).base).toBe(BASE);
+      },
+    );
+
+    /** A store whose v2 is the top of a disk, and more mounts of that. */
+    const atTop = (...more: readonly string[]): StoreBuilder => {
+      const store = storeWith('/');
+      const own = `2 1 8:1 / ${BASE} rw - ext4 /dev/sda1 rw\n`;
+      store.fs.writeFileSync('/proc/self/mountinfo', `${own}${more.join('')}`);
+      return store;
+    };
+
+    it('are none where docker/registry/v2 is the top of its disk, nor where that shows again', async () => {
+      expect((await open(atTop(), '/r')).base).toBe(BASE);
+      const again = '3 1 8:1 / /other rw - ext4 /dev/sda1 rw\n';
+      expect((await open(atTop(again), '/r')).base).toBe(BASE);
+      const part = '3 1 8:1 /blobs /other rw - ext4 /dev/sda1 rw\n';
+      await expect(open(atTop(part), '/r')).rejects.toMatchObject({ code: 'refused' });
+    });
+
+    const BLOBS = `${BASE}/blobs`;
+    const shared = `3 1 8:2 /blobs ${BLOBS} rw - ext4 /dev/sdb1 rw\n`;
+
+    it('are refused where two stores have their blobs from a third place', async () => {
+      const other = '4 1 8:2 /blobs /s/docker/registry/v2/blobs rw - ext4 /dev/sdb1 rw\n';
+      await expect(open(atTop(shared, other), '/r', {}, [BLOBS])).rejects.toMatchObject({
+        message: 'a part of the store is mounted elsewhere too, at /s/docker/registry/v2/blobs',
+      });
+      expect((await open(atTop(shared), '/r', {}, [BLOBS])).base).toBe(BASE);
+    });
+
+    it('are refused where the blobs are from beside the repositories of another store', async () => {
+      const disk = '4 1 8:2 / /s rw - ext4 /dev/sdb1 rw\n';
+      const moved = `3 1 8:2 /v2/blobs ${BLOBS} rw - ext4 /dev/sdb1 rw\n`;
+      const alone = atTop(moved, disk);
+      alone.fs.mkdirSync('/s/v2/blobs', { recursive: true });
+      expect((await open(alone, '/r', {}, [BLOBS])).base).toBe(BASE);
+      const store = atTop(moved, disk);
+      store.fs.mkdirSync('/s/v2/repositories', { recursive: true });
+      await expect(open(store, '/r', {}, [BLOBS])).rejects.toMatchObject({
+        message: 'the blobs are those of another store, at /s/v2',
+      });
+    });
+
     it.each([
       ['the whole store', '/disk/docker/registry/v2', '8:1'],
       ['what it is in', '/disk', '8:1'],
