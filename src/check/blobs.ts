@@ -126,6 +126,7 @@ function manifestFinding(facts: CheckFacts, id: number): CheckFinding | undefine
   if (read === READ.unreadable) {
     return unmended({ ...draft, mend: 'make it readable, or give it up by --write-off' });
   }
+  if (read === READ.writtenOff) return unmended({ ...draft, mend: 'make it readable' });
   return lost(facts, id, draft, read === READ.empty || facts.hashed[id] === HASHED.corrupt);
 }
 

@@ -75,7 +75,7 @@ async function readSettings(flags: PlanFlags): Promise<PlanSettings> {
     goal: readGoal(flags),
     graceMs: parseDuration(flags.grace, '--grace'),
     uploadsOlderThanMs: parseDuration(flags.uploadsOlderThan, '--uploads-older-than'),
-    startedMs: performance.timeOrigin,
+    startedMs: Math.floor(performance.timeOrigin),
     nowMs: flags.now === undefined ? Date.now() : parseTime(flags.now, '--now'),
   };
 }

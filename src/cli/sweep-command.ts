@@ -151,9 +151,9 @@ async function sweepSession(
         const note = `${formatBytes(freed)} of ${formatBytes(plan.trailer.bytes)}`;
         session.progress.update(phase, done, total, phase === 'blobs' ? note : undefined);
       },
-    });
+      // A sweep that fails has done things, too.
+    }).finally(() => log.finish());
     session.progress.stop();
-    log.finish();
     const seconds = (performance.now() - started) / 1000;
     return report(session, result, flags, { seconds, log: state, style });
   } finally {

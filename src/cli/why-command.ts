@@ -45,7 +45,7 @@ export async function runWhy(args: readonly string[], flags: WhyFlags): Promise<
     goal: undefined,
     graceMs: parseDuration(flags.grace, '--grace'),
     uploadsOlderThanMs: parseDuration(flags.uploadsOlderThan, '--uploads-older-than'),
-    startedMs: performance.timeOrigin,
+    startedMs: Math.floor(performance.timeOrigin),
     nowMs: flags.now === undefined ? Date.now() : parseTime(flags.now, '--now'),
   };
   return await runInSession(await openSession(root, flags), async (session) => {

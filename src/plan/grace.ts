@@ -8,8 +8,6 @@ import type { DetailFacts } from '../scan/detail-shard.js';
 import type { GarbageOptions, Question } from './disk-question.js';
 import { explainers } from './leftovers.js';
 
-/** What stays because it may be part of a push. */
-
 /** Whether something is too young to go; a time in the future, or none, counts as now. */
 function isYoung(options: GarbageOptions, timeMs: number): boolean {
   return Math.max(0, options.nowMs - timeMs) < options.graceMs;

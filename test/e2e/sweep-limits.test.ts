@@ -270,6 +270,20 @@ describe('a sweep', () => {
     expect(fs.statSync(join(state, name ?? '')).mode & 0o777).toBe(0o600);
   });
 
+  test('that fails half way has a log of what it did', async () => {
+    const state = join(folder, `state-${count}`);
+    const last = lines.findLast(({ kind }) => kind === 'blob')?.digest?.slice(7) ?? '';
+    const data = join(root, 'docker/registry/v2/blobs/sha256', last.slice(0, 2), last, 'data');
+    fs.utimesSync(data, new Date(), new Date());
+    expect((await sweep(file, ['--state-dir', state])).code).toBe(6);
+    const [name = ''] = fs.readdirSync(state);
+    const kinds = parseLines(fs.readFileSync(join(state, name), 'utf8')).map(({ kind }) => kind);
+    const planned = lines.map(({ kind }) => kind);
+    const links = planned.filter((kind) => kind === 'revision');
+    expect(kinds.filter((kind) => kind === 'revision')).toEqual(links);
+    expect(links.length).toBeGreaterThan(0);
+  });
+
   test('whose --state-dir is inside the store is refused, and nothing is made there', async () => {
     const before = treeOf(root);
     for (const inside of [join(root, 'state'), join(root, 'docker/registry/v2/blobs')]) {
