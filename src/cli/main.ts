@@ -91,12 +91,7 @@ function addPlan(program: Command, state: { code: number }): void {
       collect,
       [],
     )
-    .option(
-      '--allow-mount <path>',
-      'a mount that belongs to the store, or shows a part of it',
-      collect,
-      [],
-    )
+    .addOption(allowMountOption())
     .option('--disk-is-authority', 'the tags on this disk are all there is (Harbor, caches)')
     .addOption(allowOption())
     .option('--registry-stopped', 'do not look for a running registry')
@@ -141,12 +136,7 @@ function addCheck(program: Command, state: { code: number }): void {
     .addOption(allowOption(['drop-dead-tags', 'drop-broken-uploads'], 'what no plan does unasked'))
     .option('--state-dir <dir>', 'where --resume finds what was read, outside the registry')
     .option('--write-off <path>', 'give up an unreadable path', collect, [])
-    .option(
-      '--allow-mount <path>',
-      'a mount that belongs to the store, or shows a part of it',
-      collect,
-      [],
-    )
+    .addOption(allowMountOption())
     .option('--registry-stopped', 'do not look for a running registry')
     .option('--all', 'show every finding, and everything that it breaks');
   addCommon(check).action(async (root: string | undefined, flags: CheckFlags) => {
@@ -175,12 +165,7 @@ function addAnalyze(program: Command, state: { code: number }): void {
     .option('--grace <duration>', 'count younger untagged manifests as in use', GRACE)
     .option('--now <time>', 'reckon ages from this time instead of the clock')
     .option('--write-off <path>', 'give up an unreadable path', collect, [])
-    .option(
-      '--allow-mount <path>',
-      'a mount that belongs to the store, or shows a part of it',
-      collect,
-      [],
-    );
+    .addOption(allowMountOption());
   addCommon(analyze).action(async (root: string | undefined, flags: AnalyzeFlags) => {
     const { runAnalyze } = await import('./analyze-command.js');
     state.code = await runAnalyze(root, flags);
@@ -205,12 +190,7 @@ function addWhy(program: Command, state: { code: number }): void {
     )
     .option('--now <time>', 'reckon ages from this time instead of the clock')
     .option('--write-off <path>', 'give up an unreadable path', collect, [])
-    .option(
-      '--allow-mount <path>',
-      'a mount that belongs to the store, or shows a part of it',
-      collect,
-      [],
-    )
+    .addOption(allowMountOption())
     .option('--all', 'show every path');
   addCommon(why).action(async (args: string[], flags: WhyFlags) => {
     const { runWhy } = await import('./why-command.js');
@@ -226,12 +206,7 @@ function addExport(program: Command, state: { code: number }): void {
     .usage('[options] [root] <dir>')
     .option('--store <name>', 'what the tables call this store (default: its root)')
     .option('--write-off <path>', 'give up an unreadable path', collect, [])
-    .option(
-      '--allow-mount <path>',
-      'a mount that belongs to the store, or shows a part of it',
-      collect,
-      [],
-    );
+    .addOption(allowMountOption());
   addCommon(tables).action(async (args: string[], flags: ExportFlags) => {
     const { runExport } = await import('./export-command.js');
     state.code = await runExport(args, flags);
@@ -260,12 +235,7 @@ function addPolicy(program: Command, state: { code: number }): void {
     .addOption(list('--access-log <pattern>', 'logs that tell of pulls: access.log*'))
     .addOption(allowOption())
     .option('--write-off <path>', 'give up an unreadable path', collect, [])
-    .option(
-      '--allow-mount <path>',
-      'a mount that belongs to the store, or shows a part of it',
-      collect,
-      [],
-    );
+    .addOption(allowMountOption());
   addCommon(explain).action(
     async (file: string, root: string, target: string, flags: ExplainFlags) => {
       const { explainPolicy } = await import('./policy-command.js');
@@ -342,6 +312,11 @@ function allowOption(
     if (choices.includes(value)) return collect(value, before);
     throw new InvalidArgumentError(`Allowed choices are ${choices.join(', ')}.`);
   });
+}
+
+function allowMountOption(): Option {
+  const what = 'a mount that belongs to the store, or shows a part of it';
+  return list('--allow-mount <path>', what).default([]);
 }
 
 /** An option that may be given several times. */

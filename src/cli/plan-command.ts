@@ -11,7 +11,7 @@ import { choosePolicy } from './policy-choice.js';
 import type { PolicyOptions } from './policy-choice.js';
 import { openSession, runInSession } from './session.js';
 import type { SessionFlags } from './session.js';
-import { parseDuration, parseSize, parseTime } from './values.js';
+import { parseDuration, parseSize, parseTime, processStartMs } from './values.js';
 
 export interface PlanFlags extends SessionFlags, PolicyOptions {
   readonly grace: string;
@@ -75,7 +75,7 @@ async function readSettings(flags: PlanFlags): Promise<PlanSettings> {
     goal: readGoal(flags),
     graceMs: parseDuration(flags.grace, '--grace'),
     uploadsOlderThanMs: parseDuration(flags.uploadsOlderThan, '--uploads-older-than'),
-    startedMs: Math.floor(performance.timeOrigin),
+    startedMs: processStartMs(),
     nowMs: flags.now === undefined ? Date.now() : parseTime(flags.now, '--now'),
   };
 }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { PLAN_FORMAT } from '../plan/plan-file.js';
 import type { PlanHeader } from '../plan/plan-file.js';
 import type { StoreRoot } from '../scan/root.js';
+import { processStartMs } from './values.js';
 import { readVersion } from './version.js';
 
 /** What a command says of the plan that it writes, besides where and when. */
@@ -21,7 +22,7 @@ export function planHeader(
     format: PLAN_FORMAT,
     tool: `regsweep ${readVersion()}`,
     // Whatever is written from then on, the plan may have missed.
-    created: new Date(performance.timeOrigin).toISOString(),
+    created: new Date(processStartMs()).toISOString(),
     root: base,
     dev,
     ino: String(ino),

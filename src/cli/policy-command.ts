@@ -17,7 +17,7 @@ import { makePlan } from './plan-maker.js';
 import { choosePolicy, findUnreadableLists, folderOf, readText } from './policy-choice.js';
 import { openSession, runInSession } from './session.js';
 import type { SessionFlags } from './session.js';
-import { parseDuration, parseTime } from './values.js';
+import { parseDuration, parseTime, processStartMs } from './values.js';
 
 /** Says what is wrong with a policy file. Returns the exit code. */
 export async function checkPolicyFile(
@@ -80,7 +80,7 @@ export async function explainPolicy(
       whatIf: false,
       graceMs: parseDuration(flags.grace, '--grace'),
       uploadsOlderThanMs: Infinity,
-      startedMs: performance.timeOrigin,
+      startedMs: processStartMs(),
       nowMs,
     });
     session.progress.stop();

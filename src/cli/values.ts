@@ -85,3 +85,8 @@ export function rootAnd(
 export function flagName(key: string): string {
   return `--${key.replaceAll(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }
+
+/** When this process began, in whole milliseconds since 1970, as a plan's header says it. */
+export function processStartMs(): number {
+  return Math.floor(performance.timeOrigin);
+}

@@ -15,7 +15,7 @@ import type { MadePlan } from './plan-maker.js';
 import { choosePolicy } from './policy-choice.js';
 import { openSession, runInSession } from './session.js';
 import type { Session, SessionFlags } from './session.js';
-import { parseDuration, parseTime, rootAnd } from './values.js';
+import { parseDuration, parseTime, processStartMs, rootAnd } from './values.js';
 
 export interface WhyFlags extends SessionFlags {
   readonly policy?: string;
@@ -45,7 +45,7 @@ export async function runWhy(args: readonly string[], flags: WhyFlags): Promise<
     goal: undefined,
     graceMs: parseDuration(flags.grace, '--grace'),
     uploadsOlderThanMs: parseDuration(flags.uploadsOlderThan, '--uploads-older-than'),
-    startedMs: Math.floor(performance.timeOrigin),
+    startedMs: processStartMs(),
     nowMs: flags.now === undefined ? Date.now() : parseTime(flags.now, '--now'),
   };
   return await runInSession(await openSession(root, flags), async (session) => {

@@ -1,4 +1,5 @@
 import { EDGE } from '../registry/edges.js';
+import { linkedName, taggedName } from '../registry/reference.js';
 import { READ, TAG } from '../scan/facts.js';
 import { Bits } from './lists.js';
 import { findRevision, isLinked, NO_DIGEST, NOT_READ } from './store-index.js';
@@ -80,15 +81,15 @@ export function listResolving(index: StoreIndex, without: Bits = new Bits()): Se
   revisions.digest.forEach((digest, entry) => {
     if (!isLinked(index, entry) || !isClosed(digest)) return;
     const repository = index.repositories[revisions.repository[entry] as number] as string;
-    found.add(`${repository}@${index.digests.text(digest)}`);
+    found.add(linkedName(repository, index.digests.text(digest)));
   });
   tags.digest.forEach((digest, tag) => {
     if (tags.flags[tag] !== TAG.good || digest === NO_DIGEST || !isClosed(digest)) return;
     const number = tags.repository[tag] as number;
     const entry = findRevision(index, number, digest);
     if (!isLinked(index, entry)) return;
-    const name = `${index.repositories[number] as string}:${tags.name[tag] as string}`;
-    found.add(`${name} ${index.digests.text(digest)}`);
+    const repository = index.repositories[number] as string;
+    found.add(taggedName(repository, tags.name[tag] as string, index.digests.text(digest)));
   });
   return found;
 }

@@ -11,6 +11,7 @@ import {
   tagIndexDirectory,
   uploadDirectory,
 } from '../registry/layout.js';
+import { linkedName, taggedName } from '../registry/reference.js';
 import { isTemporaryLink } from './validate.js';
 
 /** One step of a sweep: a line of a plan file. Paths are made from these parts alone. */
@@ -106,8 +107,8 @@ export function shownAs(action: LinkRemoval): string {
 /** What can be pulled when a link is back, as `listResolving` names it; '' where nothing can. */
 export function resolvingName(action: LinkAction): string {
   const { repository, digest, place } = action;
-  if (place === 'revision') return `${repository}@${digest}`;
-  return place === 'tag' ? `${repository}:${action.tag} ${digest}` : '';
+  if (place === 'revision') return linkedName(repository, digest);
+  return place === 'tag' ? taggedName(repository, action.tag, digest) : '';
 }
 
 /** Gives a file or directory another mode and owner, while it has those that it was found with. */

@@ -40,3 +40,13 @@ export function parseFallbackTag(tag: string): FallbackTag | undefined {
   if (match?.[1] === undefined || match[2] === undefined) return undefined;
   return { algorithm: match[1], hex: match[2], isList: match[3] === undefined };
 }
+
+/** What a tag on a digest is called among the things that can be pulled. */
+export function taggedName(repository: string, tag: string, digest: string): string {
+  return `${repository}:${tag} ${digest}`;
+}
+
+/** What a manifest's link is called among them. */
+export function linkedName(repository: string, digest: string): string {
+  return `${repository}@${digest}`;
+}

@@ -7,6 +7,7 @@ import type { Action, LinkAction } from '../plan/action.js';
 import type { Survey } from '../plan/derive.js';
 import { digestOf } from '../registry/digest.js';
 import type { Digest } from '../registry/digest.js';
+import { linkedName, taggedName } from '../registry/reference.js';
 import { countLayerLinks } from '../plan/survivors.js';
 import type { LayerLinkCount } from '../plan/survivors.js';
 
@@ -118,12 +119,12 @@ function pushedMeanwhile(index: StoreIndex, actions: readonly Action[], ended: b
   revisions.digest.forEach((digest, entry) => {
     if (!isLinked(index, entry) || !lacking.has(digest)) return;
     const repository = index.repositories[revisions.repository[entry] as number] as string;
-    add(`${repository}@${index.digests.text(digest)}`);
+    add(linkedName(repository, index.digests.text(digest)));
   });
   tags.digest.forEach((digest, tag) => {
     if (digest === NO_DIGEST || !lacking.has(digest)) return;
     const place = tagPlace(index, tag);
-    add(`${place.repository}:${place.tag} ${index.digests.text(digest)}`);
+    add(taggedName(place.repository, place.tag, index.digests.text(digest)));
   });
   return found.sort();
 }
@@ -161,9 +162,9 @@ function droppedNames(actions: readonly Action[]): Set<string> {
   const dropped = new Set<string>();
   for (const action of actions) {
     if (action.kind === 'tag') {
-      dropped.add(`${action.repository}:${action.tag} ${action.digest}`);
+      dropped.add(taggedName(action.repository, action.tag, action.digest));
     } else if (action.kind === 'revision') {
-      dropped.add(`${action.repository}@${action.digest}`);
+      dropped.add(linkedName(action.repository, action.digest));
     }
   }
   return dropped;
