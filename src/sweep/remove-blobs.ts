@@ -3,6 +3,7 @@ import { PACKED, packHex } from '../registry/digest.js';
 import { blobDirectory } from '../registry/layout.js';
 import type { Action } from '../plan/action.js';
 import type { StoreRoot } from '../scan/root.js';
+import { startWorkers } from '../scan/workers.js';
 import { REMOVED, removeBlobs } from './blob-shard.js';
 import type { BlobRemovals, BlobShard } from './blob-shard.js';
 
@@ -73,44 +74,45 @@ async function* inPool(
   shards: readonly BlobAction[][],
   phase: BlobPhase,
 ): AsyncGenerator<BlobRemovals> {
-  const { Piscina } = await import('piscina');
   const file = phase.workerFile ?? new URL('./worker.js', import.meta.url);
-  const threads = Math.min(phase.threads, shards.length);
-  const pool = new Piscina({
-    filename: file.href,
-    minThreads: threads,
-    maxThreads: threads,
-    recordTiming: false,
-  });
-  // Each task's own promise tells its errors.
-  pool.on('error', () => undefined);
+  const most = Math.min(phase.threads, shards.length);
+  const workers = await startWorkers({ file, ahead: most, most });
   const died: unknown[] = [];
-  let whole = false;
-  /** Ends at the next safe point: a pool that is closed alone carries out what it has queued. */
-  const end = async (): Promise<void> => {
-    Atomics.store(phase.stop, 0, 1);
-    await pool.close({ force: true });
-  };
-  try {
-    const results = shards.map((shard): Promise<BlobRemovals> => pool.run(toShard(shard, phase)));
-    for (const result of results) {
-      result.catch((error: unknown) => {
-        died.push(error);
-        Atomics.store(phase.stop, 0, 1);
-      });
+  const stop = (): void => void Atomics.store(phase.stop, 0, 1);
+  const begin = async (shard: readonly BlobAction[]): Promise<BlobRemovals> => {
+    try {
+      return (await workers.run(toShard(shard, phase))) as BlobRemovals;
+    } catch (error) {
+      died.push(error);
+      stop();
+      return UNTOLD;
     }
-    for (const result of results) {
-      yield await result.catch(async () => {
-        // Then every other one has answered, or will not: what those did is told all the same.
-        await end();
-        return UNTOLD;
-      });
+  };
+  const begun: Promise<BlobRemovals>[] = [];
+  let next = 0;
+  try {
+    for (;;) {
+      while (next < shards.length && begun.length < AHEAD * most && !isStopped(phase)) {
+        begun.push(begin(shards[next++] as BlobAction[]));
+      }
+      const first = begun.shift();
+      if (first === undefined) break;
+      yield await first;
     }
     if (died.length > 0) throw died[0];
-    whole = true;
   } finally {
-    await (whole ? pool.close() : end());
+    if (begun.length > 0) stop();
+    // What has begun is at its next safe point soon: only then the workers are ended.
+    await Promise.all(begun);
+    await workers.destroy();
   }
+}
+
+/** Shards a worker that are handed out before the first has answered, so that none waits. */
+const AHEAD = 4;
+
+function isStopped({ stop }: BlobPhase): boolean {
+  return Atomics.load(stop, 0) !== 0;
 }
 
 /** What is known of the shard of a worker that died. */
