@@ -2,7 +2,6 @@
 import * as fs from 'node:fs';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
@@ -12,8 +11,9 @@ import type { WatchedPage } from '../support/browser.ts';
 import { mustSucceed, regsweep } from '../support/cli.ts';
 import { describeWithPackages } from '../support/packages.ts';
 import { StoreBuilder } from '../support/store.ts';
+import { makeFolder } from '../support/sweep.ts';
 
-// A store of tens of thousands of tags is made and removed: minutes, where the disk is busy.
+// A store of tens of thousands of tags is made and removed: minutes, where it is a disk that is busy.
 vi.setConfig({ testTimeout: 60_000, hookTimeout: 600_000 });
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
@@ -29,7 +29,7 @@ let browser: Browser;
 
 describeWithPackages(['chromium'], 'a page', () => {
   beforeAll(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'regsweep-html-'));
+    folder = makeFolder('html');
     makeDemoStore(join(folder, 'demo'));
     browser = await startBrowser();
   });
@@ -266,9 +266,10 @@ describeWithPackages(['chromium'], 'a page', () => {
       ['a click for the next rows', `document.querySelector('#tags .next')`],
     ])('%s answers at once, and the first one too', async (what, element) => {
       const times: number[] = [];
-      // A shared machine may stand still for a moment: so three pages are asked, each for the first time.
+      // A shared machine may stand still for a moment: so up to three pages are asked, each for the first time.
       // Some 50 ms on a quiet one and 160 on a slow one were seen: so the bound is for what hangs.
-      for (let i = 0; i < 3; i++) {
+      const isSoon = (): boolean => times.some((time) => time < 1000);
+      for (let i = 0; i < 3 && !isSoon(); i++) {
         const { page, complaints } = await openPage(browser, watched.file);
         const { took, changes } = await page.evaluate<{ took: number; changes: number }>(`{
           const watch = new MutationObserver(() => undefined);
@@ -286,7 +287,7 @@ describeWithPackages(['chromium'], 'a page', () => {
         await page.close();
       }
       console.log(`${what}: ${times.map((time) => time.toFixed(0)).join(', ')} ms`);
-      expect(Math.min(...times)).toBeLessThan(1000);
+      expect(isSoon()).toBe(true);
     });
 
     test('filters as one types', async () => {

@@ -11,13 +11,14 @@ import { FEATURES, generateStore } from '../support/generate.ts';
 import type { Feature, StoreShape } from '../support/generate.ts';
 import { sweepInProcess } from '../support/in-process.ts';
 import { createPrng } from '../support/prng.ts';
+import { runsOf } from '../support/runs.ts';
 import { makeFolder } from '../support/sweep.ts';
 
 const folder = makeFolder('check-property');
 afterAll(() => nodeFs.rmSync(folder, { recursive: true, force: true }));
 
 const NOW = new Date('2026-03-01T00:00:00Z');
-const HEALTHY_STORES = 200;
+const HEALTHY_STORES = runsOf(200);
 
 /** A tag without its manifest's link is damage: the registry cannot serve it. */
 const HEALTHY_FEATURES = FEATURES.filter((feature) => feature !== 'relinkable');
@@ -111,7 +112,7 @@ describe('a look at inodes alone', () => {
 
   test('finds what a close one finds, but for what no inode shows', async () => {
     const missed = new Map<string, number>();
-    for (let seed = 200; seed < 260; seed++) {
+    for (let seed = 200; seed < 200 + runsOf(60); seed++) {
       const root = join(folder, `inodes-${seed}`);
       generateStore(nodeFs, root, shapeOf(seed, FEATURES));
       damageStore(nodeFs, root, createPrng(seed), { real: true, count: 4 });
@@ -168,7 +169,7 @@ async function expectMended(root: string, report: CheckReport): Promise<void> {
 
 describe('several injuries at once', () => {
   test('are mended as far as is said, and the rest is no worse', async () => {
-    for (let seed = 100; seed < 160; seed++) {
+    for (let seed = 100; seed < 100 + runsOf(60); seed++) {
       const root = join(folder, `several-${seed}`);
       generateStore(nodeFs, root, shapeOf(seed, FEATURES));
       damageStore(nodeFs, root, createPrng(seed), { real: true, count: 4 });

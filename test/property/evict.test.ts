@@ -12,6 +12,7 @@ import { generateStore } from '../support/generate.ts';
 import type { StoreShape } from '../support/generate.ts';
 import { createPrng } from '../support/prng.ts';
 import { storedBlobs } from '../support/registry.ts';
+import { runsOf } from '../support/runs.ts';
 import { makeFolder, mustSweep, sweep } from '../support/sweep.ts';
 
 const folder = makeFolder('evict');
@@ -110,7 +111,7 @@ test('what stays takes no more, or it is said what is missing; none of the steps
       });
     }),
     // Each try is some processes: to make a counterexample smaller would outlast the test.
-    { numRuns: 6, endOnFailure: true },
+    { numRuns: runsOf(6), endOnFailure: true },
   );
 });
 
@@ -136,7 +137,7 @@ test.each([
       };
       await inStore(shape, check, injuries);
     }),
-    { numRuns: runs, endOnFailure: true },
+    { numRuns: runsOf(runs), endOnFailure: true },
   );
 });
 
@@ -156,6 +157,6 @@ test('what is protected stays, however small the cache is to be', async () => {
         expect(title).toHaveLength(1);
       });
     }),
-    { numRuns: 4, endOnFailure: true },
+    { numRuns: runsOf(4), endOnFailure: true },
   );
 });

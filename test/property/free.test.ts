@@ -8,6 +8,7 @@ import { mustSucceed, regsweep } from '../support/cli.ts';
 import type { PlanReport } from '../support/cli.ts';
 import { FEATURES, generateStore } from '../support/generate.ts';
 import type { Feature, StoreShape } from '../support/generate.ts';
+import { runsOf } from '../support/runs.ts';
 import { makeFolder } from '../support/sweep.ts';
 
 const folder = makeFolder('free');
@@ -76,7 +77,7 @@ test('a goal is met by the least valuable, none of which could be left out', asy
       nodeFs.rmSync(root, { recursive: true });
     }),
     // Each try is a process: to make a counterexample smaller would outlast the test.
-    { numRuns: 10, endOnFailure: true, examples: [[HELD_BY_UPLOAD, 1.2]] },
+    { numRuns: runsOf(10), endOnFailure: true, examples: [[HELD_BY_UPLOAD, 1.2]] },
   );
 });
 

@@ -13,6 +13,7 @@ import {
 import type { Injury } from '../support/damage.ts';
 import { generateStore } from '../support/generate.ts';
 import { createPrng } from '../support/prng.ts';
+import { runsOf } from '../support/runs.ts';
 import { StoreBuilder } from '../support/store.ts';
 import type { FsLike } from '../support/store.ts';
 import { planStore } from '../support/survey.ts';
@@ -79,7 +80,7 @@ describe('on healthy stores', () => {
         expect(untagged.blind).toEqual([]);
         expect(untagged.tainted.size).toBe(plain.tainted.size);
       }),
-      { numRuns: 100 },
+      { numRuns: runsOf(100) },
     );
   });
 
@@ -96,7 +97,7 @@ describe('on healthy stores', () => {
         }
         for (const digest of plan.planned) expect(plan.present.has(digest)).toBe(true);
       }),
-      { numRuns: 60 },
+      { numRuns: runsOf(60) },
     );
   });
 
@@ -119,7 +120,7 @@ describe('on healthy stores', () => {
         expect([...without(after.planned, before.planned)]).toEqual([]);
         expect([...without(after.dropped, before.dropped)]).toEqual([]);
       }),
-      { numRuns: 60 },
+      { numRuns: runsOf(60) },
     );
   });
 });
@@ -141,7 +142,7 @@ describe('whatever the order and whoever reads', () => {
           expect(meaningOf(other)).toEqual(meaningOf(plain));
         }
       }),
-      { numRuns: 60 },
+      { numRuns: runsOf(60) },
     );
   });
 
@@ -153,7 +154,7 @@ describe('whatever the order and whoever reads', () => {
         const other = await planStore(fs, root, { now, untagged: true, wrap: shuffled(seed) });
         expect(bytesOf(other)).toBe(bytesOf(plain));
       }),
-      { numRuns: 40 },
+      { numRuns: runsOf(40) },
     );
   });
 
@@ -174,7 +175,7 @@ describe('whatever the order and whoever reads', () => {
           expect(bytesOf(await planStore(nodeFs, root, { ...options, runner }))).toBe(inline);
         }
       }),
-      { numRuns: 5 },
+      { numRuns: runsOf(5) },
     );
   });
 });
@@ -202,7 +203,7 @@ describe('on injured stores', () => {
         const lost = [...planned, ...dropped].filter((d) => live.has(d) || keptRevisions.has(d));
         expect({ injuries, lost }).toEqual({ injuries, lost: [] });
       }),
-      { numRuns: 150 },
+      { numRuns: runsOf(150) },
     );
   });
 
@@ -215,7 +216,7 @@ describe('on injured stores', () => {
           damageStore(fs, root, createPrng(seed), { kinds: [kind], count: 1 });
           expect(await disagreements(fs, root)).toEqual([]);
         }),
-        { numRuns: 6 },
+        { numRuns: runsOf(6) },
       );
     },
   );
@@ -233,7 +234,7 @@ describe('on injured stores', () => {
         damageStore(nodeFs, root, createPrng(seed), { kinds: [kind], count: 1, real: true });
         expect(await disagreements(nodeFs, root)).toEqual([]);
       }),
-      { numRuns: 3 },
+      { numRuns: runsOf(3) },
     );
   });
 });

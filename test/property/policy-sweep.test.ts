@@ -17,6 +17,7 @@ import type { StoreShape } from '../support/generate.ts';
 import { planInProcess, sweepInProcess } from '../support/in-process.ts';
 import { policyTree } from '../support/policy-arbitraries.ts';
 import { createPrng } from '../support/prng.ts';
+import { runsOf } from '../support/runs.ts';
 import { makeFolder } from '../support/sweep.ts';
 
 const folder = makeFolder('policy-sweep');
@@ -104,7 +105,7 @@ test('of whole stores', async () => {
       const make = (root: string): void => void generateStore(nodeFs, root, shape);
       expect(await inStore(make, tree)).toEqual(NOTHING);
     }),
-    { numRuns: 120, examples: [[SAME_TIMES, KEEPS_TWO]] },
+    { numRuns: runsOf(120), examples: [[SAME_TIMES, KEEPS_TWO]] },
   );
 });
 
@@ -120,6 +121,6 @@ test('of damaged stores', async () => {
       const found = await inStore(make, tree);
       expect({ injuries, ...found, again: [] }).toEqual({ injuries, ...NOTHING });
     }),
-    { numRuns: 120 },
+    { numRuns: runsOf(120) },
   );
 });

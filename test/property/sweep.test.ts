@@ -14,6 +14,7 @@ import { generateStore } from '../support/generate.ts';
 import { planInProcess, sweepInProcess } from '../support/in-process.ts';
 import { liveBlobs } from '../support/oracle.ts';
 import { createPrng } from '../support/prng.ts';
+import { runsOf } from '../support/runs.ts';
 import type { PlanOptions } from '../support/survey.ts';
 import { makeFolder, treeOf } from '../support/sweep.ts';
 
@@ -131,7 +132,7 @@ describe('a sweep of random stores', () => {
         const make = (root: string): void => void generateStore(nodeFs, root, shape);
         expect(await inStore(make, (root) => check(root, options))).toEqual(NOTHING);
       }),
-      { numRuns: 120 },
+      { numRuns: runsOf(120) },
     );
   });
 
@@ -159,7 +160,7 @@ describe('a sweep of random stores', () => {
         });
         expect(found).toEqual([]);
       }),
-      { numRuns: 60 },
+      { numRuns: runsOf(60) },
     );
   });
 
@@ -191,7 +192,7 @@ describe('a sweep of random stores', () => {
         if (left.length === 0)
           expect({ injuries, notCarriedOut }).toEqual({ injuries, notCarriedOut: 0 });
       }),
-      { numRuns: 120 },
+      { numRuns: runsOf(120) },
     );
   });
 });

@@ -5,7 +5,7 @@ import { describeWithPackages } from '../support/packages.ts';
 import { makeFolder } from '../support/sweep.ts';
 import { soak } from './soak.ts';
 
-const SECONDS = Number(process.env['REGSWEEP_SOAK_SECONDS'] ?? 30);
+const SECONDS = Number(process.env['REGSWEEP_SOAK_SECONDS'] ?? 15);
 const SEED = Number(process.env['REGSWEEP_SOAK_SEED'] ?? Date.now() % 0x7fffffff);
 
 describeWithPackages(['docker-registry'], 'soak', () => {

@@ -5,10 +5,12 @@ import type { StoreShape, StoreTruth } from '../support/generate.ts';
 import { liveBlobs } from '../support/oracle.ts';
 import type { OracleResult } from '../support/oracle.ts';
 import { createPrng } from '../support/prng.ts';
+import { runsOf } from '../support/runs.ts';
 import type { FsLike } from '../support/store.ts';
 
 const NOW = new Date('2026-01-15T12:00:00Z');
 const HOUR = 3_600_000;
+const STORES = runsOf(200);
 
 function minus(a: ReadonlySet<string>, b: ReadonlySet<string>): string[] {
   return [...a].filter((item) => !b.has(item)).sort();
@@ -46,8 +48,8 @@ function shapeOf(seed: number): StoreShape {
 }
 
 describe('the oracle and the generator, which know nothing of each other', () => {
-  it('agree on 200 stores, with and without -m', () => {
-    for (let seed = 1; seed <= 200; seed++) {
+  it(`agree on ${STORES} stores, with and without -m`, () => {
+    for (let seed = 1; seed <= STORES; seed++) {
       const fs = memfs().fs as unknown as FsLike;
       compare(fs, generateStore(fs, '/r', shapeOf(seed)), `seed ${seed}`);
     }

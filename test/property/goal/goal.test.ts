@@ -9,6 +9,7 @@ import { chooseForGoal, decisionsFor } from '../../../src/plan/goal.ts';
 import { shapes } from '../../support/arbitraries.ts';
 import { freedBy, indexOf, isLinked, randomDecisions, randomSteps } from '../../support/goal.ts';
 import { createPrng } from '../../support/prng.ts';
+import { runsOf } from '../../support/runs.ts';
 
 const seeds = fc.integer({ min: 1, max: 0x7fffffff });
 const busier = shapes.map((shape) => ({
@@ -73,7 +74,7 @@ describe('what is chosen', () => {
         const one = await caseOf(shape, seed);
         check(one, Math.ceil(one.reachable * share), already);
       }),
-      { numRuns: 120 },
+      { numRuns: runsOf(120) },
     );
   });
 
@@ -83,7 +84,7 @@ describe('what is chosen', () => {
         const one = await caseOf(shape, seed, { loose: true });
         check(one, Math.ceil(one.reachable * share), 0);
       }),
-      { numRuns: 60 },
+      { numRuns: runsOf(60) },
     );
   });
 
@@ -93,7 +94,7 @@ describe('what is chosen', () => {
         const one = await caseOf(shape, seed, { injured: 3, loose });
         check(one, Math.ceil(one.reachable * share), 0);
       }),
-      { numRuns: 100 },
+      { numRuns: runsOf(100) },
     );
   });
 });
@@ -124,6 +125,6 @@ test('decisions for no step at all keep everything; for all of them, they are th
         });
       },
     ),
-    { numRuns: 60 },
+    { numRuns: runsOf(60) },
   );
 });

@@ -8,6 +8,7 @@ import { whatIf } from '../../../src/insight/what-if.ts';
 import { HOUR, NOW, shapes } from '../../support/arbitraries.ts';
 import { freedBy, indexOf, isFallback, isLinked, taggedRevisions } from '../../support/goal.ts';
 import { createPrng } from '../../support/prng.ts';
+import { runsOf } from '../../support/runs.ts';
 
 const DAY = 24 * HOUR;
 const seeds = fc.integer({ min: 1, max: 0x7fffffff });
@@ -136,6 +137,6 @@ test('every value is what a run of its own says', async () => {
         expect([days, olderThan[days]]).toEqual([days, freedBy(index, decisions)]);
       }
     }),
-    { numRuns: 60 },
+    { numRuns: runsOf(60) },
   );
 });
