@@ -137,7 +137,9 @@ export function addClosure(
 export function findBroken(index: StoreIndex, liveness: Liveness): Finding[] {
   const findings: Finding[] = [];
   index.status.forEach((read, digest) => {
-    if (read === NOT_READ || read === READ.good || !liveness.blobLive.has(digest)) return;
+    // Of one that cannot be read the scan has told already, with the error.
+    if (read === NOT_READ || read === READ.good || read === READ.unreadable) return;
+    if (!liveness.blobLive.has(digest)) return;
     const revisions = reverseOf(index).revisions;
     const held = lengthOf(revisions, digest) > 0;
     const text = digestText(index, digest);
@@ -146,7 +148,7 @@ export function findBroken(index: StoreIndex, liveness: Liveness): Finding[] {
       code: read === READ.missing && !held ? 'missing-child' : code,
       severity: read === READ.missing && !held ? 'notice' : 'damage',
       path: blobData(text),
-      detail: `${DAMAGE.get(read) ?? 'unreadable'} manifest: what names it cannot be pulled`,
+      detail: `${DAMAGE.get(read) ?? 'damaged'} manifest: what names it cannot be pulled`,
       digest: text,
     });
   });
@@ -190,7 +192,6 @@ const BROKEN: ReadonlyMap<number, Finding['code']> = new Map([
   [READ.empty, 'empty-manifest'],
   [READ.corrupt, 'corrupt-manifest'],
   [READ.oversized, 'oversized-manifest'],
-  [READ.unreadable, 'unreadable'],
   [READ.malformed, 'malformed-manifest'],
   [READ.writtenOff, 'written-off'],
 ]);

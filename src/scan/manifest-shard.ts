@@ -134,7 +134,8 @@ function unreadable(reader: ShardReader, path: BytePath, digest: Digest, code: s
     reader.note('written-off', 'notice', path, `${code}: given up by --write-off`, { digest });
     return READ.writtenOff;
   }
-  reader.note('unreadable', 'damage', path, `${code}: cannot be read`, { digest });
+  const detail = `${code}: cannot be read: what names it cannot be pulled`;
+  reader.note('unreadable', 'damage', path, detail, { digest });
   return READ.unreadable;
 }
 

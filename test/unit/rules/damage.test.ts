@@ -179,6 +179,7 @@ describe('rule 11: a kept manifest that cannot be read', () => {
 
 describe('rule 11: a manifest that nobody could look into', () => {
   const ERRORS = ['EACCES', 'EIO', 'ESTALE'];
+  const UNREADABLE = 'cannot be read: what names it cannot be pulled';
 
   async function dropV1(): Promise<Policy> {
     const text = `version: 1
@@ -198,7 +199,21 @@ policies:
     expect(sorted(planned.tainted)).toEqual(['a']);
     expect(sorted(planned.dropped)).toEqual([`b@${other.digest}`]);
     expect(sorted(planned.planned)).toEqual(sorted([...closure(other), orphan]));
-    expect(codes(planned)).toEqual(['unreadable']);
+    // Once: the scan that met the error says what it was.
+    expect(planned.survey.findings).toMatchObject([
+      { code: 'unreadable', severity: 'damage', detail: `${code}: ${UNREADABLE}` },
+    ]);
+  });
+
+  it('is told once where a layer link alone names it, and it may be no manifest', async () => {
+    const { store, tagged } = scene(newStore());
+    const linked = store.blob(layer());
+    store.layerLink('a', linked);
+    age(store);
+    overwrite(store, tagged.digest, '');
+    const planned = await plan(store, { wrap: failingRead(store.blobPath(linked), 'EACCES') });
+    const { findings } = planned.survey;
+    expect(findings.filter(({ code }) => code === 'unreadable')).toHaveLength(1);
   });
 
   it('a signature of what lives stays with it', async () => {
