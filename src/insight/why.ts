@@ -26,6 +26,8 @@ export interface Why {
   readonly live: boolean;
   /** Nothing refers to it, and it is too young to go: an interrupted push. */
   readonly graced: boolean;
+  /** Nothing refers to it but a link that cannot be told, or is dated too late. */
+  readonly held: boolean;
   readonly paths: readonly WhyPath[];
   /** There are more paths than were looked for. */
   readonly truncated: boolean;
@@ -48,7 +50,8 @@ export function askWhy(survey: Survey, garbage: Garbage, text: string, options: 
     bytes: known >= 0 ? known : sizeAmong(garbage, digest),
     present: index.present.has(digest),
     live,
-    graced: garbage.graced.has(digest),
+    graced: garbage.graced.has(digest) && !garbage.held.has(digest),
+    held: garbage.held.has(digest),
     paths,
     truncated: paths.length >= MOST_PATHS,
     remains: live ? [] : remainsOf(survey, digest),

@@ -27,8 +27,10 @@ import { isRemovableDirectory, isTemporaryPath } from './validate.js';
 /** Everything that goes, measured. */
 export interface Garbage {
   readonly blobs: BlobGarbage;
-  /** Blobs (by digest) that the grace keeps, and their apparent bytes. */
+  /** Blobs (by digest) that the grace or a link keeps, and their apparent bytes. */
   readonly graced: ReadonlyMap<number, number>;
+  /** Of these, those that a link keeps which cannot be told, or is dated too late. */
+  readonly held: ReadonlySet<number>;
   readonly layerLinks: LinkGarbage;
   /** By tag that goes. */
   readonly histories: ReadonlyMap<number, TagHistory>;
@@ -94,7 +96,7 @@ export async function collectGarbage(
   const details = await readAnswer(scan, question);
   const busy = busyRepositories(index, uploads);
   const graced = gracedBlobs(question, details, busy);
-  const late = keepLateLinked(question, details, busy, graced);
+  const held = keepLateLinked(question, details, busy, graced);
   const links = sortLinks(question, details, graced, busy);
   const sweepsLinks = survey.blind.length === 0 && !options.orphansOnly;
   const holdsMount = mountTeller(scan.fs, scan.base);
@@ -119,6 +121,7 @@ export async function collectGarbage(
   return {
     blobs: goingBlobs(question, details, graced),
     graced,
+    held: held.blobs,
     layerLinks: links.dropped,
     histories: new Map(question.droppedTags.map((tag, i) => [tag, histories[i] as TagHistory])),
     entries: entriesByTag(question, details),
@@ -130,7 +133,7 @@ export async function collectGarbage(
     repositories: new Map(dead.map((repository, i) => [repository, skeletons[i] ?? []])),
     measured: measuredBytes(question, details),
     costs: sampleCosts(scan, survey),
-    findings: [...details.findings, ...late, ...findings],
+    findings: [...details.findings, ...held.findings, ...findings],
   };
 }
 

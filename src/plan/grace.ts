@@ -67,32 +67,45 @@ export function gracedBlobs(
   return graced;
 }
 
+/** What stays for a link alone that cannot be told, or is dated too late. */
+export interface Held {
+  /** Blobs, by digest. */
+  readonly blobs: ReadonlySet<number>;
+  /** One for each link that is dated too late; one that cannot be told has its own. */
+  readonly findings: readonly Finding[];
+}
+
 /**
  * Adds to `graced` the blobs that a link names which stays and which a sweep would take for a
- * push, or could not tell from one: it would refuse the whole plan for it. Returns a finding for
- * each link that is dated too late; one that cannot be told has its own.
+ * push, or could not tell from one: it would refuse the whole plan for it.
  */
 export function keepLateLinked(
   { survey, options, candidates, links, linkRepository }: Question,
   { blobBytes, linkTimes }: DetailFacts,
   busy: ReadonlySet<number>,
   graced: Map<number, number>,
-): Finding[] {
+): Held {
   const { layers, repositories } = survey.index;
   /** By digest: the links that stay though nothing else keeps their blob. */
   const late = new Map<number, number[]>();
+  const blobs = new Set<number>();
   linkTimes.forEach((time, i) => {
     const digest = layers.digest[links[i] as number] as number;
-    if (time <= options.startedMs || Number.isNaN(time) || graced.has(digest)) return;
+    if (time <= options.startedMs || Number.isNaN(time)) return;
+    if (graced.has(digest)) {
+      // Its time counts as of now for want of another: no grace lets it go.
+      if (time === Infinity) blobs.add(digest);
+      return;
+    }
     if (busy.has(linkRepository[i] as number) || isLinkYoung(options, time))
       append(late, digest, i);
   });
   const findings: Finding[] = [];
-  if (late.size === 0) return findings;
   candidates.forEach((digest, at) => {
     const found = late.get(digest);
     if (found === undefined) return;
     graced.set(digest, blobBytes[at] as number);
+    blobs.add(digest);
     for (const i of found) {
       const time = linkTimes[i] as number;
       if (time === Infinity) continue;
@@ -100,7 +113,7 @@ export function keepLateLinked(
       findings.push(lateFinding(repository, digestText(survey.index, digest), time));
     }
   });
-  return findings;
+  return { blobs, findings };
 }
 
 function lateFinding(repository: string, digest: Digest, timeMs: number): Finding {

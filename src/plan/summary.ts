@@ -42,6 +42,8 @@ export interface PlanSummary {
   readonly files: number;
   /** Blobs that the grace keeps. */
   readonly graced: { readonly blobs: number; readonly bytes: number };
+  /** Blobs that a link keeps which cannot be told, or is dated too late. */
+  readonly held: { readonly blobs: number; readonly bytes: number };
   readonly actions: number;
   /** Repositories, those that free most first. */
   readonly table: readonly RepositoryRow[];
@@ -90,16 +92,23 @@ export function summarize(survey: Survey<PlanDecisions>, garbage: Garbage): Plan
     byDropped: countBlobs(garbage, isDropped),
     byDeleted: countBlobs(garbage, isDeleted),
     files: counted.files,
-    graced: {
-      blobs: garbage.graced.size,
-      bytes: [...garbage.graced.values()].reduce((total, bytes) => total + bytes, 0),
-    },
+    graced: countKept(garbage, (digest) => !garbage.held.has(digest)),
+    held: countKept(garbage, (digest) => garbage.held.has(digest)),
     actions: counted.actions,
     table: repositoryRows(survey, garbage),
     tainted: taintedRows(survey),
     findings,
     affected: affectedTags(index, findings),
   };
+}
+
+/** Of the blobs that stay though nothing refers to them. */
+function countKept(
+  { graced }: Garbage,
+  counts: (digest: number) => boolean,
+): PlanSummary['graced'] {
+  const kept = [...graced].filter(([digest]) => counts(digest));
+  return { blobs: kept.length, bytes: kept.reduce((total, [, bytes]) => total + bytes, 0) };
 }
 
 /** Apparent bytes of data that unlinking gives back. Links are none, nor what was to be one. */

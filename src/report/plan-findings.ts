@@ -14,7 +14,7 @@ const INDENT = '    ';
 
 /** What stays although nothing refers to it, why, and what would let it go. */
 export function keptLines(summary: PlanSummary, context: PlanContext, style: Style): string[] {
-  const { graced, tainted } = summary;
+  const { graced, held, tainted } = summary;
   const entries: Entry[] = [];
   if (graced.blobs > 0) {
     entries.push({
@@ -25,6 +25,13 @@ export function keptLines(summary: PlanSummary, context: PlanContext, style: Sty
             text: `pushed less than ${formatDuration(context.graceMs)} ago, no manifest yet`,
             way: '--grace 0',
           }),
+    });
+  }
+  if (held.blobs > 0) {
+    entries.push({
+      label: `${formatBytes(held.bytes)} in ${plural(held.blobs, 'blob')}`,
+      text: `a link to ${held.blobs === 1 ? 'it' : 'each'} is no file that can be told, or dated in the future`,
+      way: 'regsweep check',
     });
   }
   if (context.young > 0) {

@@ -36,6 +36,7 @@ export function renderPlanJson(summary: PlanSummary, context: PlanJsonContext): 
     files: summary.files,
     actions: summary.actions,
     keptByGrace: { ...summary.graced, manifests: context.young },
+    keptByLink: summary.held,
     tainted: summary.tainted.map(({ name, why, bytes }) => ({
       repository: displayName(name),
       why: displayName(why),

@@ -20,6 +20,7 @@ export function renderWhyJson(
     present: why.present,
     live: why.live,
     keptByGrace: why.graced,
+    keptByLink: why.held,
     paths: why.paths.map(({ holder, chain }) => [
       displayName(holder.name),
       ...chain.map((digest) => digestText(index, digest)),

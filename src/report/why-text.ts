@@ -55,6 +55,11 @@ function fateOf(why: Why, context: WhyContext): string[] {
     const text = `Too young to go: less than ${age} old and no manifest yet, so it may be part of a push (--grace 0).`;
     return told('', text, context);
   }
+  if (why.held) {
+    const text =
+      'It stays: a link to it is no file that can be told, or dated in the future, so it may be part of a push (regsweep check).';
+    return told('', text, context);
+  }
   if (!why.present) return ['It has no data here.'];
   const command = ['regsweep plan', ...[context.root, ...context.flags].map(shellWord)].join(' ');
   return ['It is garbage, and listed by', `  ${command}`];
