@@ -1,5 +1,5 @@
 import { Argument, Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { AppError } from '../fs/errors.js';
+import { AppError, messageOf, shortageOf } from '../fs/errors.js';
 import { escapeText } from '../report/escape.js';
 import { addExamples } from './examples.js';
 import { GRACE, UPLOADS_AGE } from './defaults.js';
@@ -344,6 +344,11 @@ function report(error: unknown, verbose: boolean): number {
     print(2, `${lines.map(escapeText).join('\n')}\n`);
     if (verbose && error.cause instanceof Error) print(2, `${escapeLines(stackOf(error.cause))}\n`);
     return EXIT_OF[error.code];
+  }
+  // A command's modules load when it begins: what is short then is no bug either.
+  const shortage = shortageOf(error);
+  if (shortage !== undefined) {
+    return report(new AppError('io', messageOf(error), [shortage.hint], error), verbose);
   }
   const text = error instanceof Error ? stackOf(error) : String(error);
   print(2, `error: a bug in regsweep, please report it\n${escapeLines(text)}\n`);

@@ -24,6 +24,20 @@ export function errnoOf(error: unknown): string | undefined {
   return typeof error.code === 'string' ? error.code : undefined;
 }
 
+/** What a process or a machine can run out of, and what to do about it. */
+const SHORTAGES: ReadonlyMap<string, readonly [what: string, hint: string]> = new Map([
+  ['EMFILE', ['this process may open no more files', 'raise the limit (ulimit -n 1024)']],
+  ['ENFILE', ['this machine can open no more files', 'raise fs.file-max (sysctl)']],
+  ['ENOMEM', ['there is no memory left', 'free some memory']],
+]);
+
+/** What ran out, where that is why a system call failed: `what` begins with the errno name. */
+export function shortageOf(error: unknown): { what: string; hint: string } | undefined {
+  const code = errnoOf(error) ?? '';
+  const known = SHORTAGES.get(code);
+  return known === undefined ? undefined : { what: `${code}, ${known[0]}`, hint: known[1] };
+}
+
 /** A one-line text for an error of unknown origin. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);

@@ -1,15 +1,8 @@
 import { displayName } from '../fs/bytes.js';
-import { AppError, errnoOf } from '../fs/errors.js';
+import { AppError, shortageOf } from '../fs/errors.js';
 import type { BytePath, ReadFs } from '../fs/read-fs.js';
 
 const FEWER = 'or read with fewer threads: --threads 1';
-
-/** What a process or a machine can run out of, and what to do about it. */
-const SHORTAGES: ReadonlyMap<string, readonly [what: string, hint: string]> = new Map([
-  ['EMFILE', ['this process may open no more files', `raise the limit (ulimit -n 1024), ${FEWER}`]],
-  ['ENFILE', ['this machine can open no more files', `raise fs.file-max (sysctl), ${FEWER}`]],
-  ['ENOMEM', ['there is no memory left', `free some memory, ${FEWER}`]],
-]);
 
 /**
  * Does a part of a scan. What reads takes a call that failed for damage to what it was to read. A
@@ -58,9 +51,8 @@ function watch(fs: ReadFs, seen: Seen): ReadFs {
 }
 
 function shortageIn(error: unknown, path: BytePath): AppError | undefined {
-  const code = errnoOf(error) ?? '';
-  const known = SHORTAGES.get(code);
-  if (known === undefined) return undefined;
-  const [what, hint] = known;
-  return new AppError('io', `cannot read ${displayName(path)}: ${code}, ${what}`, [hint], error);
+  const shortage = shortageOf(error);
+  if (shortage === undefined) return undefined;
+  const message = `cannot read ${displayName(path)}: ${shortage.what}`;
+  return new AppError('io', message, [`${shortage.hint}, ${FEWER}`], error);
 }

@@ -802,6 +802,20 @@ describe('an output that takes nothing', () => {
     expect(existsSync(file)).toBe(false);
   });
 
+  test('too few descriptors to load the command with: exit 1, and what to raise', async () => {
+    const { root } = makeShop('few-descriptors');
+    const told: string[] = [];
+    for (let limit = 28; limit <= 44; limit += 4) {
+      const wrapper = ['sh', '-c', `ulimit -n ${limit}; exec "$@"`, 'sh'];
+      const { code, stderr } = await regsweep(['plan', root], { wrapper });
+      expect(stderr).not.toContain('a bug');
+      if (stderr.startsWith('error: EMFILE')) told.push(`${code} ${stderr}`);
+    }
+    expect(told.length).toBeGreaterThan(0);
+    for (const text of told)
+      expect(text).toMatch(/^1 error: .*\.js'\n {2}raise the limit \(ulimit /);
+  });
+
   test('a reader that goes away is no error', () => {
     const { root } = makeShop('head');
     const script = 'set -o pipefail; "$@" | head -n 1';
