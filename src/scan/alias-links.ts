@@ -27,8 +27,9 @@ export function readAlias(
 
 /**
  * The blob that a link names whose directory does not say it; `before` is called ahead of the
- * reading. A link that is there and does not say it either may name any blob. One that is not
- * there names none: that is what a deletion leaves.
+ * reading. A link that is there and does not say it either may name any blob, of any repository.
+ * One that is not there hides nothing from the others, since a deletion leaves just that; but
+ * nothing says which blob of its own repository it was for, so that one loses nothing.
  */
 function readTarget(
   into: Collected,
