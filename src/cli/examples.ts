@@ -13,8 +13,8 @@ A pull-through cache:
 With 0 bytes free, without any file:
   regsweep plan /var/lib/registry -m -o - | regsweep sweep - --yes`,
   sweep: `
-Stop the registry first, and start it afterwards. The same command goes on where it was
-stopped. Links first, so that they can be put back:
+Stop the registry first, and start it afterwards. The same command goes on where
+it was stopped. Links first, so that they can be put back:
   regsweep sweep plan.ndjson --until 04:30
   regsweep sweep plan.ndjson --links-only --undo undo.ndjson
   regsweep sweep undo.ndjson`,

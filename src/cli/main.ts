@@ -214,7 +214,11 @@ function addExport(program: Command, state: { code: number }): void {
 }
 
 function addPolicy(program: Command, state: { code: number }): void {
-  const policy = program.command('policy').description('policy files: check, explain, import');
+  const policy = program
+    .command('policy')
+    .description('policy files: check, explain, import')
+    // With their arguments there is no room beside them in 80 columns, and nothing is wrapped.
+    .configureHelp({ subcommandTerm: (command) => command.name() });
   policy
     .command('check')
     .description('says what is wrong with a policy file, and what is probably not meant')

@@ -11,6 +11,7 @@ import { plural } from '../report/format.js';
 import { explainJson, renderExplain } from '../report/policy-text.js';
 import { makeStyle, wantsColor } from '../report/style.js';
 import type { ColorChoice } from '../report/style.js';
+import { wrap } from '../report/table.js';
 import { EXIT } from './exit.js';
 import { print, reportWidth } from './output.js';
 import { makePlan } from './plan-maker.js';
@@ -94,7 +95,10 @@ export async function explainPolicy(
     const style = makeStyle(wantsColor(flags.color, process.stdout.isTTY, process.env));
     const context = { nowMs, width: reportWidth(process.env), whole: tag !== undefined };
     print(1, `${renderExplain(rows, context, style).join('\n')}\n`);
-    for (const note of made.outcome?.notes ?? []) print(2, `note: ${escapeText(note)}\n`);
+    for (const note of made.outcome?.notes ?? []) {
+      const lines = wrap(`note: ${escapeText(note)}`, context.width - 2);
+      print(2, `${lines.join('\n  ')}\n`);
+    }
     return EXIT.done;
   });
 }

@@ -31,6 +31,7 @@ export function renderAnalysis(books: Books, context: AnalyzeContext, style: Sty
 
 const LABEL = 22;
 const BYTES = 11;
+const UNSHARED = 'if images shared nothing';
 
 function header(books: Books, { root, index }: AnalyzeContext, style: Style): string[] {
   const manifests = books.rows.reduce((sum, row) => sum + row.manifests, 0);
@@ -44,6 +45,7 @@ function header(books: Books, { root, index }: AnalyzeContext, style: Style): st
 }
 
 function store(books: Books, { width }: AnalyzeContext, style: Style): string[] {
+  const ratio = `  ${'DEDUPLICATION'.padEnd(LABEL)}${times(books.dedupRatio).padStart(BYTES)}`;
   const row = (label: string, bytes: number, rest = ''): string =>
     `  ${label.padEnd(LABEL)}${formatBytes(bytes).padStart(BYTES)}    ${rest}`.trimEnd();
   const part = (label: string, amount: Amount, rest = ''): string[] =>
@@ -68,9 +70,9 @@ function store(books: Books, { width }: AnalyzeContext, style: Style): string[] 
     ...part('links, directories', books.metadata),
     ...part('other files', books.other),
     '',
-    `  ${'DEDUPLICATION'.padEnd(LABEL)}${times(books.dedupRatio).padStart(BYTES)}    if images shared nothing`
-      .slice(0, width)
-      .trimEnd(),
+    ...(ratio.length + 4 + UNSHARED.length <= width
+      ? [`${ratio}    ${UNSHARED}`]
+      : [ratio, ...indented(UNSHARED, width)]),
   ];
 }
 

@@ -5,13 +5,17 @@ import { escapeName } from './escape.js';
 import { formatBytes, formatCount, shortenHex } from './format.js';
 import type { PlanContext } from './plan-text.js';
 import type { Style } from './style.js';
+import { shortenMiddle } from './table.js';
 
 const STEPS_SHOWN = 5;
+/** Of a name, however little room there is. */
+const NARROWEST = 16;
+const GAP = '  ';
 
 /** What was dropped for the goal, in which order, what it reached, and what is missing. */
 export function goalLines(
   summary: PlanSummary,
-  { goal, all }: PlanContext,
+  { goal, all, width }: PlanContext,
   style: Style,
 ): string[] {
   if (goal === undefined) return [];
@@ -26,7 +30,9 @@ export function goalLines(
       totalBytes === undefined
         ? `(${formatBytes(bytes)} so far)`
         : `(unused ${formatAge(idleMs)}, ${formatBytes(totalBytes - bytes)} remain)`;
-    return `    ${String(i + 1).padStart(3)}. ${shortenHex(escapeName(name))}  ${reached}`;
+    const number = `    ${String(i + 1).padStart(3)}. `;
+    const room = Math.max(NARROWEST, width - number.length - GAP.length - reached.length);
+    return `${number}${shortenMiddle(shortenHex(escapeName(name)), room)}${GAP}${reached}`;
   });
   const hidden = steps.length - shown.length;
   const rest = hidden > 0 ? [style.dim(`    ... ${formatCount(hidden)} more (--all)`)] : [];

@@ -318,6 +318,12 @@ describe('analyze', () => {
     expect(lines.map((line) => line.split(',')[0])).toEqual(repositories.map(({ name }) => name));
   });
 
+  test('cuts no word where there is no room for it', async () => {
+    const env = { COLUMNS: '40' };
+    const { stdout } = mustSucceed(await regsweep(['analyze', root, '--stat'], { env }));
+    expect(stdout).toMatch(/^ {2}DEDUPLICATION +\S+ times\n {4}if images shared nothing$/m);
+  });
+
   test.each([60, 80, 160])('fits %i columns', async (width) => {
     const { stdout } = mustSucceed(
       await regsweep(['analyze', root, '--stat'], { env: { COLUMNS: `${width}` } }),

@@ -43,6 +43,15 @@ async function helps(path: readonly string[] = []): Promise<Map<string, string>>
   return found;
 }
 
+test('every help fits 80 columns', async () => {
+  for (const [path, help] of await helps()) {
+    expect(
+      help.split('\n').filter((line) => line.length > 80),
+      path,
+    ).toEqual([]);
+  }
+});
+
 describe.each<Shell>(['bash', 'zsh', 'fish'])('completion', (shell) => {
   describeWithPackages([shell], `for ${shell}`, () => {
     const file = (): string => join(folder, `completion.${shell}`);

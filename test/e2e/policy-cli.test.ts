@@ -241,6 +241,17 @@ describe('flags', () => {
   });
 });
 
+test('what policy explain notes is wrapped', async () => {
+  const protect = `protect: [{ repositories: [shop/nothing-of-this-name-was-ever-pushed-here] }]`;
+  const text = `version: 1\n${protect}\npolicies: [{ name: p, repositories: ['**'], untagged: keep }]\n`;
+  const args = ['policy', 'explain', write('noted.yaml', text), root, 'shop/api', ...AT_NOW];
+  const { stderr } = mustSucceed(
+    await regsweep(args.filter((arg) => arg !== '--registry-stopped')),
+  );
+  expect(stderr).toMatch(/^note: .*\n {2}\S/);
+  expect(stderr.split('\n').filter((line) => line.length > 80)).toEqual([]);
+});
+
 describe('CSV', () => {
   test('has a row a tag and a manifest, with what becomes of it and why', async () => {
     const file = join(folder, 'tags.csv');

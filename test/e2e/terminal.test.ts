@@ -102,6 +102,26 @@ describe('the report', () => {
     }
   });
 
+  test('of a goal shortens the names of what is dropped for it', async () => {
+    const store = new StoreBuilder(fs, join(folder, 'goal'));
+    for (const letter of ['a', 'b']) {
+      const layers = [Buffer.from(letter.repeat(5000))];
+      store.image(`team/${letter}`, { layers, tag: `${letter.repeat(120)}-end` });
+      store.image(`team/${letter}`, { layers: [Buffer.from(letter)], tag: 'newest' });
+    }
+    store.ageEverything(new Date('2024-01-01'));
+    for (const goal of [
+      ['--keep-last', '1', '--free', '1GiB'],
+      ['--evict-to', '1KiB', '--is-cache'],
+    ]) {
+      for (const width of WIDTHS.filter((columns) => columns >= 80)) {
+        const text = await report(['plan', 'goal', ...goal], { COLUMNS: `${width}` });
+        expect(text).toMatch(/^ {6}1\. team\/[ab]:.*\.\.\..*-end {2}\(/m);
+        expect(text.split('\n').filter((line) => line.length > width)).toEqual([]);
+      }
+    }
+  });
+
   test('of a refused plan says so before anything else', async () => {
     const store = new StoreBuilder(fs, join(folder, 'refused'));
     const { digest } = store.image('shop/api', { layers: [Buffer.from('a layer')], tag: '1.0' });
