@@ -4,6 +4,7 @@ import type { CommandFacts } from '../report/command-facts.js';
 import { renderBashCompletion } from '../report/completion-bash.js';
 import { renderFishCompletion } from '../report/completion-fish.js';
 import { renderZshCompletion } from '../report/completion-zsh.js';
+import { safeJson } from '../report/escape.js';
 import { renderMan } from '../report/man.js';
 import { renderService, renderTimer } from '../report/systemd.js';
 import { describeCommand } from './describe-program.js';
@@ -18,12 +19,21 @@ const SHELLS: Readonly<Record<string, (program: CommandFacts) => string>> = {
   fish: renderFishCompletion,
 };
 
+interface JsonFlags {
+  readonly json?: boolean;
+}
+
+/** Prints texts, a line between two; or with `--json` a document with each by its name. */
+function printTexts(texts: Readonly<Record<string, string>>, flags: JsonFlags): number {
+  print(1, flags.json === true ? `${safeJson(texts, 2)}\n` : Object.values(texts).join('\n'));
+  return EXIT.done;
+}
+
 /** Prints a completion script. Returns the exit code. */
-export function generateCompletion(program: Command, shell: string): number {
+export function generateCompletion(program: Command, shell: string, flags: JsonFlags): number {
   const render = SHELLS[shell];
   if (render === undefined) throw new AppError('usage', `no completion for ${shell}`);
-  print(1, render(describeCommand(program)));
-  return EXIT.done;
+  return printTexts({ completion: render(describeCommand(program)) }, flags);
 }
 
 const ENVIRONMENT = [
@@ -37,16 +47,15 @@ const ENVIRONMENT = [
 ] as const;
 
 /** Prints the man page. Returns the exit code. */
-export function generateMan(program: Command): number {
+export function generateMan(program: Command, flags: JsonFlags): number {
   const described = describeCommand(program);
   // The page has a section of its own for them.
   const notes = described.notes.filter((note) => !note.startsWith(EXIT_TITLE));
   const facts = { version: readVersion(), exitCodes: exitCodes(), environment: ENVIRONMENT };
-  print(1, renderMan({ ...described, notes }, facts));
-  return EXIT.done;
+  return printTexts({ man: renderMan({ ...described, notes }, facts) }, flags);
 }
 
-export interface SystemdFlags {
+export interface SystemdFlags extends JsonFlags {
   readonly registryUnit: string;
   readonly container?: string;
   readonly root: string;
@@ -80,10 +89,11 @@ export function generateSystemd(
   const [stop, start] = registryCommands(flags);
   const choices = { root, policy, untagged, registryStopped, maxDuration, schedule };
   const facts = { program, stop, start, ...choices };
-  if (unit !== 'timer') print(1, renderService(facts));
-  if (unit === undefined) print(1, '\n');
-  if (unit !== 'service') print(1, renderTimer(facts));
-  return EXIT.done;
+  const texts = {
+    ...(unit === 'timer' ? {} : { service: renderService(facts) }),
+    ...(unit === 'service' ? {} : { timer: renderTimer(facts) }),
+  };
+  return printTexts(texts, flags);
 }
 
 /** The unit's `plan` would refuse the two together, every night. */

@@ -219,15 +219,14 @@ function addPolicy(program: Command, state: { code: number }): void {
     .description('policy files: check, explain, import')
     // With their arguments there is no room beside them in 80 columns, and nothing is wrapped.
     .configureHelp({ subcommandTerm: (command) => command.name() });
-  policy
+  const check = policy
     .command('check')
     .description('says what is wrong with a policy file, and what is probably not meant')
-    .argument('<file>', 'the policy')
-    .option('--json', 'one JSON document on standard output')
-    .action(async (file: string, flags: { json?: boolean }) => {
-      const { checkPolicyFile } = await import('./policy-command.js');
-      state.code = await checkPolicyFile(file, flags);
-    });
+    .argument('<file>', 'the policy');
+  addCommon(check).action(async (file: string, flags: CommonFlags) => {
+    const { checkPolicyFile } = await import('./policy-command.js');
+    state.code = await checkPolicyFile(file, flags);
+  });
   const explain = policy
     .command('explain')
     .description('what a policy makes of a repository, tag by tag, and by which rule')
@@ -246,38 +245,38 @@ function addPolicy(program: Command, state: { code: number }): void {
       state.code = await explainPolicy(file, root, target, flags);
     },
   );
-  policy
+  const imported = policy
     .command('import')
     .description(
       "turns Harbor's, zot's, ECR's, GitLab's and acr purge's policies into this language",
     )
-    .argument('<file>', 'their document; - for standard input')
-    .action(async (file: string) => {
-      const { importPolicyFile } = await import('./policy-command.js');
-      state.code = await importPolicyFile(file);
-    });
+    .argument('<file>', 'their document; - for standard input');
+  addCommon(imported).action(async (file: string, flags: CommonFlags) => {
+    const { importPolicyFile } = await import('./policy-command.js');
+    state.code = await importPolicyFile(file, flags);
+  });
 }
 
 function addGenerate(program: Command, state: { code: number }): void {
   const generate = program
     .command('generate')
     .description('prints what a host needs beside the program: completion, man, systemd');
-  generate
+  const completion = generate
     .command('completion')
     .description('prints a completion script: source <(regsweep generate completion bash)')
-    .addArgument(new Argument('<shell>', 'your shell').choices(['bash', 'zsh', 'fish']))
-    .action(async (shell: string) => {
-      const { generateCompletion } = await import('./generate-command.js');
-      state.code = generateCompletion(program, shell);
-    });
-  generate
+    .addArgument(new Argument('<shell>', 'your shell').choices(['bash', 'zsh', 'fish']));
+  addCommon(completion).action(async (shell: string, flags: CommonFlags) => {
+    const { generateCompletion } = await import('./generate-command.js');
+    state.code = generateCompletion(program, shell, flags);
+  });
+  const man = generate
     .command('man')
-    .description('prints the man page: regsweep generate man > regsweep.1')
-    .action(async () => {
-      const { generateMan } = await import('./generate-command.js');
-      state.code = generateMan(program);
-    });
-  generate
+    .description('prints the man page: regsweep generate man > regsweep.1');
+  addCommon(man).action(async (flags: CommonFlags) => {
+    const { generateMan } = await import('./generate-command.js');
+    state.code = generateMan(program, flags);
+  });
+  const systemd = generate
     .command('systemd')
     .description('prints units that stop the registry, plan, sweep, and start it again')
     .addArgument(new Argument('[unit]', 'only this one').choices(['service', 'timer']))
@@ -289,11 +288,17 @@ function addGenerate(program: Command, state: { code: number }): void {
     .option('--registry-stopped', 'pass this on, for a store on a network file system')
     .option('--max-duration <duration>', 'a sweep stops at a safe point after this long', '2h')
     .option('--schedule <calendar>', 'when, as OnCalendar= takes it', 'Sun 03:00')
-    .option('--program <file>', 'where regsweep is, if not where it is now')
-    .action(async (unit: string | undefined, flags: SystemdFlags) => {
-      const { generateSystemd } = await import('./generate-command.js');
-      state.code = generateSystemd(unit, flags, [process.execPath, process.argv[1] ?? 'regsweep']);
-    });
+    .option('--program <file>', 'where regsweep is, if not where it is now');
+  addCommon(systemd).action(async (unit: string | undefined, flags: SystemdFlags) => {
+    const { generateSystemd } = await import('./generate-command.js');
+    state.code = generateSystemd(unit, flags, [process.execPath, process.argv[1] ?? 'regsweep']);
+  });
+}
+
+/** Of the options that all commands have, those that one heeds which reads no registry. */
+interface CommonFlags {
+  readonly json?: boolean;
+  readonly quiet?: boolean;
 }
 
 /** The options that all commands have. */

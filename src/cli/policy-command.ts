@@ -23,7 +23,7 @@ import { parseDuration, parseTime, processStartMs } from './values.js';
 /** Says what is wrong with a policy file. Returns the exit code. */
 export async function checkPolicyFile(
   file: string,
-  flags: { readonly json?: boolean },
+  flags: { readonly json?: boolean; readonly quiet?: boolean },
 ): Promise<number> {
   const fs = makeReadFs();
   const { policy, problems, ...read } = await readPolicy(readText(fs, file), file);
@@ -36,6 +36,7 @@ export async function checkPolicyFile(
     return code;
   }
   for (const problem of problems) print(2, `error: ${escapeText(formatProblem(file, problem))}\n`);
+  if (flags.quiet === true) return code;
   for (const doubt of doubts) print(1, `note: ${escapeText(formatProblem(file, doubt))}\n`);
   if (policy !== undefined) {
     const rules = policy.policies.reduce((total, { rules: { length } }) => total + length, 0);
@@ -104,10 +105,13 @@ export async function explainPolicy(
 }
 
 /** Prints another system's policy in this language. */
-export async function importPolicyFile(file: string): Promise<number> {
+export async function importPolicyFile(
+  file: string,
+  flags: { readonly json?: boolean },
+): Promise<number> {
   const text = file === '-' ? readInput().toString('utf8') : readText(makeReadFs(), file);
   const shownAs = file === '-' ? 'standard input' : file;
-  const { yaml } = await importPolicy(text, shownAs);
-  print(1, yaml);
+  const { format, yaml } = await importPolicy(text, shownAs);
+  print(1, flags.json === true ? `${safeJson({ file, format, yaml }, 2)}\n` : yaml);
   return EXIT.done;
 }

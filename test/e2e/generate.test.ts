@@ -52,6 +52,24 @@ test('every help fits 80 columns', async () => {
   }
 });
 
+test('each takes the options of every command', async () => {
+  const common = ['-q', '-v', '--no-progress', '--color', 'never', '--threads', '1'];
+  const [man, service, timer] = [
+    await generate('man'),
+    await generate('systemd', 'service'),
+    await generate('systemd', 'timer'),
+  ];
+  expect(await generate('man', ...common)).toBe(man);
+  const json = async (...args: string[]): Promise<unknown> =>
+    JSON.parse(await generate(...args, ...common, '--json'));
+  expect(await json('man')).toEqual({ man });
+  expect(await json('systemd')).toEqual({ service, timer });
+  expect(await json('systemd', 'timer')).toEqual({ timer });
+  expect(await json('completion', 'bash')).toEqual({
+    completion: await generate('completion', 'bash'),
+  });
+});
+
 describe.each<Shell>(['bash', 'zsh', 'fish'])('completion', (shell) => {
   describeWithPackages([shell], `for ${shell}`, () => {
     const file = (): string => join(folder, `completion.${shell}`);

@@ -241,6 +241,22 @@ describe('flags', () => {
   });
 });
 
+test('policy check and import take the options of every command', async () => {
+  const file = write(
+    'common.yaml',
+    "version: 1\npolicies: [{ name: p, repositories: ['**'], untagged: keep }]\n",
+  );
+  const common = ['-v', '--no-progress', '--color', 'never', '--threads', '1'];
+  const check = mustSucceed(await regsweep(['policy', 'check', file, '-q', ...common]));
+  expect(check.stdout).toBe('');
+  const acr = write('acr.txt', "acr purge --filter 'shop/api:.*' --ago 30d");
+  const args = ['policy', 'import', acr, ...common];
+  const { stdout: yaml } = mustSucceed(await regsweep([...args, '-q']));
+  expect(yaml).toContain('version: 1');
+  const { stdout } = mustSucceed(await regsweep([...args, '--json']));
+  expect(JSON.parse(stdout)).toEqual({ file: acr, format: 'acr', yaml });
+});
+
 test('what policy explain notes is wrapped', async () => {
   const protect = `protect: [{ repositories: [shop/nothing-of-this-name-was-ever-pushed-here] }]`;
   const text = `version: 1\n${protect}\npolicies: [{ name: p, repositories: ['**'], untagged: keep }]\n`;
