@@ -1,5 +1,6 @@
 import { displayName } from '../fs/bytes.js';
 import { makeOutFs, writeLines } from '../fs/out-fs.js';
+import type { OutFs } from '../fs/out-fs.js';
 import { surveyStore } from '../plan/derive.js';
 import { dropNothing } from '../policy/decisions.js';
 import { escapeText } from '../report/escape.js';
@@ -20,28 +21,46 @@ export interface ExportFlags extends SessionFlags {
 
 /** Writes a store's facts as tables. The last argument is the folder. Returns the exit code. */
 export async function runExport(args: readonly string[], flags: ExportFlags): Promise<number> {
-  const started = performance.now();
+  const startedMs = performance.now();
   const [root, folder] = rootAnd('DIR', args, 'export');
   return await runInSession(await openSession(root, flags), async (session) => {
     const out = makeOutFs(session.root.root);
-    out.makeFolder(folder);
-    for (const table of EXPORT_TABLES) out.assertNew(fileOf(folder, table));
-    const survey = await surveyStore({ ...session.scan, tagTimes: true }, dropNothing);
-    refuseWithoutRepositories(survey, session, 'exported');
-    const usage = await measureUsage(session.scan, session.root);
-    session.progress.stop();
-    const store = flags.store ?? displayName(session.root.root);
-    const counts = writeTables(session, folder, { index: survey.index, usage, store });
-    report(flags, folder, counts, (performance.now() - started) / 1000);
-    for (const why of survey.blind) print(2, `not seen: ${escapeText(displayName(why))}\n`);
-    return survey.blind.length > 0 ? EXIT.refused : EXIT.done;
+    const takeBack = out.makeFolder(folder);
+    try {
+      return await exportInto({ out, folder, flags, session, startedMs });
+    } catch (error) {
+      takeBack();
+      throw error;
+    }
   });
+}
+
+interface ExportRun {
+  readonly out: OutFs;
+  readonly folder: string;
+  readonly flags: ExportFlags;
+  readonly session: Session;
+  /** By the process's own clock. */
+  readonly startedMs: number;
+}
+
+async function exportInto({ out, folder, flags, session, startedMs }: ExportRun): Promise<number> {
+  for (const table of EXPORT_TABLES) out.assertNew(fileOf(folder, table));
+  const survey = await surveyStore({ ...session.scan, tagTimes: true }, dropNothing);
+  refuseWithoutRepositories(survey, session, 'exported');
+  const usage = await measureUsage(session.scan, session.root);
+  session.progress.stop();
+  const store = flags.store ?? displayName(session.root.root);
+  const counts = writeTables(out, folder, { index: survey.index, usage, store });
+  report(flags, folder, counts, (performance.now() - startedMs) / 1000);
+  for (const why of survey.blind) print(2, `not seen: ${escapeText(displayName(why))}\n`);
+  return survey.blind.length > 0 ? EXIT.refused : EXIT.done;
 }
 
 type Counts = Readonly<Record<ExportTable, number>>;
 
 /** Row by row, so that a large store's tables need no memory of their own. */
-function writeTables({ root }: Session, folder: string, input: ExportInput): Counts {
+function writeTables(out: OutFs, folder: string, input: ExportInput): Counts {
   const counts = { repositories: 0, tags: 0, manifests: 0, blobs: 0, references: 0, links: 0 };
   const counted = function* (table: ExportTable): Generator<string> {
     for (const line of exportRows(table, input)) {
@@ -49,7 +68,6 @@ function writeTables({ root }: Session, folder: string, input: ExportInput): Cou
       yield line;
     }
   };
-  const out = makeOutFs(root.root);
   for (const table of EXPORT_TABLES) {
     writeLines(out.create(fileOf(folder, table)), counted(table));
   }

@@ -6,6 +6,7 @@ import {
   mkdirSync,
   openSync,
   realpathSync,
+  rmdirSync,
   unlinkSync,
   writeSync,
 } from 'node:fs';
@@ -28,8 +29,11 @@ export interface OutFs {
   create(path: string): OutFile;
   /** Throws what `create` would, and creates nothing. Returns the place, whatever leads to it. */
   assertNew(path: string): BytePath;
-  /** Makes a folder, unless it is there; its parent has to be. */
-  makeFolder(path: string): void;
+  /**
+   * Makes a folder, unless it is there; its parent has to be. What it returns takes the folder
+   * back, if this made it and nothing is in it.
+   */
+  makeFolder(path: string): () => void;
 }
 
 /** Writes a file of lines, whole or not at all. */
@@ -84,11 +88,22 @@ export function makeOutFs(root: BytePath, instead = 'choose a place outside it')
       } catch (error) {
         if (error instanceof AppError) throw error;
         // What is there and no folder shows when the first file is made in it.
-        if (errnoOf(error) === 'EEXIST') return;
+        if (errnoOf(error) === 'EEXIST') return () => undefined;
         throw new AppError('io', `cannot make ${path}: ${messageOf(error)}`, [], error);
       }
+      return () => removeEmpty(absolute);
     },
   };
+}
+
+function removeEmpty(path: string): void {
+  try {
+    rmdirSync(path);
+  } catch (error) {
+    // Something is in it, or it is gone or out of reach: it is no more than an empty folder, and
+    // why it is not wanted any more is what has to be told.
+    if (errnoOf(error) === undefined) throw error;
+  }
 }
 
 function openNew(path: string, refuseInside: (path: string, absolute: string) => void): number {

@@ -182,6 +182,19 @@ describe('an export', () => {
     expect(existsSync(join(root, 'docker', 'out'))).toBe(false);
   });
 
+  test('that is refused takes its folder back, if it made it', async () => {
+    const root = join(folder, 'rootless');
+    const store = new StoreBuilder(fs, root);
+    store.blob(Buffer.from('of no repository'));
+    mkdirSync(join(store.base, 'repositories'), { recursive: true });
+    const [made, given] = [join(folder, 'refused-made'), join(folder, 'refused-given')];
+    mkdirSync(given);
+    for (const out of [made, given]) {
+      expect((await regsweep(['export', root, out])).code).toBe(3);
+      expect(existsSync(out), out).toBe(out === given);
+    }
+  });
+
   test.each([[[]], [['a', 'b', 'c']]])('of %j is a usage error', async (args) => {
     const run = await regsweep(['export', ...args]);
     expect(run.code).toBe(2);
