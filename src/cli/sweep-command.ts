@@ -21,7 +21,6 @@ import { describeProcess, lookForRegistry } from '../sweep/quiescence.js';
 import type { Look } from '../sweep/quiescence.js';
 import { assertSameRoot, runSweep } from '../sweep/sweep.js';
 import { undoPolicy } from '../sweep/undo.js';
-import type { Verification } from '../sweep/verify.js';
 import type { SweepResult } from '../sweep/sweep.js';
 import { EXIT } from './exit.js';
 import { print, reportWidth } from './output.js';
@@ -232,6 +231,7 @@ function report(
       root: displayName(session.root.root),
       ...result,
       left: result.left.map(displayName),
+      notPutBack: result.notPutBack.map(displayName),
       verification:
         verification === undefined
           ? null
@@ -253,17 +253,18 @@ function report(
     print(1, `${lines.join('\n')}\n`);
   }
   if (code === EXIT.unverified && flags.quiet === true) {
-    print(2, `error: verification failed: ${escapeName(whyUnverified(verification))}\n`);
+    print(2, `error: verification failed: ${escapeName(whyUnverified(result))}\n`);
   }
   return code;
 }
 
-function whyUnverified(verification: Verification | undefined): string {
+function whyUnverified({ verification, notPutBack: [gone] }: SweepResult): string {
   const [lost] = verification?.lost ?? [];
   if (lost !== undefined) return `lost: ${lost}`;
   const [pushed] = verification?.pushed ?? [];
   if (pushed !== undefined) return `pushed while this ran, and lacks blobs that went: ${pushed}`;
-  return `cannot read ${verification?.unseen ?? ''}`;
+  if (verification?.unseen !== undefined) return `cannot read ${verification.unseen}`;
+  return `not put back, for its manifest's blob is gone: ${gone ?? ''}`;
 }
 
 function exitCodeOf(session: Session, result: SweepResult): number {
@@ -272,7 +273,9 @@ function exitCodeOf(session: Session, result: SweepResult): number {
     const { lost, pushed, unseen } = verification;
     if (lost.length > 0 || pushed.length > 0 || unseen !== undefined) return EXIT.unverified;
   }
-  if (result.ended === 'complete') return EXIT.done;
+  if (result.ended === 'complete') {
+    return result.notPutBack.length > 0 ? EXIT.unverified : EXIT.done;
+  }
   // Whoever answers no is served; Ctrl-C at the question is no answer.
   return session.stoppedBy() ?? (result.ended === 'stopped' ? EXIT.stopped : EXIT.done);
 }

@@ -125,6 +125,7 @@ export function renderSweepResult(result: SweepResult, end: SweepEnd, style: Sty
   return [
     ...outcome(result, end, style),
     ...leftBehind(result, end),
+    ...notPutBack(result, style),
     ...verified(result, style),
     ...(end.logDirectory === undefined ? [] : [`  log: ${escapeText(end.logDirectory)}`]),
     ...advice(result, end),
@@ -164,6 +165,17 @@ function leftBehind(result: SweepResult, end: SweepEnd): string[] {
     ).map((line) => `  ${line}`),
     ...shown,
     ...(hidden > 0 ? [`    ${formatCount(hidden)} more, in the log`] : []),
+  ];
+}
+
+function notPutBack({ notPutBack: names }: SweepResult, style: Style): string[] {
+  if (names.length === 0) return [];
+  return [
+    style.bad(
+      `  NOT PUT BACK: ${plural(names.length, 'name')}, for their manifests' blobs are gone`,
+    ),
+    ...shownNames(names),
+    '    what is to be pulled again has to be pushed again',
   ];
 }
 

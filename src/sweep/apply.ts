@@ -19,14 +19,22 @@ type CorruptBlob = Extract<Action, { kind: 'corrupt-blob' }>;
 export interface Outcome {
   readonly done: boolean;
   readonly left: readonly string[];
+  /** Of a link that is not put back, since its manifest's blob is gone: what it is of. */
+  readonly gone?: string;
 }
 
 /**
  * Carries out one action, after its precondition. What is already done counts as done.
+ * @param gone of an undo, manifests (`repository@digest`) that cannot be put back: what leads to one
+ * stays away too, and the rest comes back. Elsewhere such a one is stale.
  * @throws AppError `stale` when the object is no longer what it was, `io` for the first error.
  */
-export function applyAction(hand: Hand, action: Exclude<Action, { kind: 'blob' }>): Outcome {
-  if (action.kind === 'link') return { done: putLink(hand, action), left: [] };
+export function applyAction(
+  hand: Hand,
+  action: Exclude<Action, { kind: 'blob' }>,
+  gone?: Set<string>,
+): Outcome {
+  if (action.kind === 'link') return putLink(hand, action, gone);
   if (action.kind === 'attributes') return { done: setAttributes(hand, action), left: [] };
   if (action.kind === 'corrupt-blob' && !isCorrupt(hand, action)) return { done: false, left: [] };
   const { files, directories } = removalsOf(action);
@@ -133,24 +141,34 @@ function readLink(directory: ReturnType<Hand['directory']>): string | undefined 
  * Puts a link back, or right. One that is there and holds the same is done; one that holds
  * neither that nor what it was found with was written by somebody since, and stays.
  */
-function putLink(hand: Hand, action: LinkAction): boolean {
+function putLink(hand: Hand, action: LinkAction, gone: Set<string> | undefined): Outcome {
+  const already = { done: false, left: [] };
   const path = linkDirectory(action);
   const bytes = hand.directory(path)?.read(LINK, LINK_BUFFER);
   const present = bytes === undefined ? undefined : Buffer.from(bytes);
-  if (action.removes === true) return removeLink(hand, action, present);
+  if (action.removes === true) return { done: removeLink(hand, action, present), left: [] };
   const wanted = bytesOf(action.exact) ?? Buffer.from(action.content, 'latin1');
-  if (present?.equals(wanted) === true) return false;
+  if (present?.equals(wanted) === true) return already;
   const replaceable = bytesOf(action.replaces) ?? Buffer.alloc(0);
   const isBlank = action.replaces === undefined && present?.toString('latin1').trim() === '';
-  if (present !== undefined && !isBlank && !present.equals(replaceable)) return false;
+  if (present !== undefined && !isBlank && !present.equals(replaceable)) return already;
   const needsBlob =
     action.exact === undefined && (action.place === 'revision' || action.place === 'layer');
-  if (needsBlob && hand.directory(blobDirectory(action.content))?.stat(DATA) === undefined) {
-    throw stale(`${action.repository}@${action.digest} cannot be put back: its blob is gone`);
+  const manifest = `${action.repository}@${action.content}`;
+  const lacks =
+    gone?.has(manifest) === true ||
+    (needsBlob && hand.directory(blobDirectory(action.content))?.stat(DATA) === undefined);
+  if (lacks) {
+    if (gone === undefined) throw stale(`${manifest} cannot be put back: its blob is gone`);
+    gone.add(manifest);
+    return {
+      ...already,
+      gone: action.place === 'tag' ? `${action.repository}:${action.tag}` : manifest,
+    };
   }
   const directory = hand.make(path);
   guard(path, () => directory.replace(LINK, wanted, action));
-  return true;
+  return { done: true, left: [] };
 }
 
 /** Takes away a link that a repair has made, with the directories that are empty then. */

@@ -57,6 +57,8 @@ export interface SweepResult {
   readonly blobs: number;
   /** Directories that were not empty, and stay. */
   readonly left: readonly string[];
+  /** Tags and manifests that an undo did not put back, since the manifests' blobs are gone. */
+  readonly notPutBack: readonly string[];
   /** Of the whole file system, before and after, as it says itself. */
   readonly freeBytes: { readonly before: number; readonly after: number };
   /** Undefined when nothing was begun. */
@@ -76,6 +78,10 @@ export async function runSweep(options: SweepOptions): Promise<SweepResult> {
 class Run {
   readonly #options: SweepOptions;
   readonly #left: string[] = [];
+  /** Of an undo: `repository@digest` of the manifests whose blobs are gone. */
+  readonly #gone: Set<string> | undefined;
+  readonly #notPutBack = new Set<string>();
+  #skipped = 0;
   #done = 0;
   #already = 0;
   #blobs = 0;
@@ -83,6 +89,10 @@ class Run {
 
   constructor(options: SweepOptions) {
     this.#options = options;
+    const { header } = options.plan;
+    // A repair is stale then: what it does to the rest may go by what that link says.
+    const isUndo = header.counts['links'] !== undefined && header.counts['mends'] === undefined;
+    this.#gone = isUndo ? new Set() : undefined;
   }
 
   async all(): Promise<SweepResult> {
@@ -150,7 +160,7 @@ class Run {
         return false;
       }
       if (action.kind === 'blob') throw new Error('a blob outside of its phase');
-      this.#take(action, applyAction(hand, action));
+      this.#take(action, applyAction(hand, action, this.#gone));
       if (++done % 64 === 0) await this.#breathe(name, done, actions.length);
     }
     hand.sync();
@@ -191,7 +201,13 @@ class Run {
     return reached === actions.length && !this.#isStopped();
   }
 
-  #take(action: Action, { done, left }: Outcome, bytes = dataBytesOf(action)): void {
+  #take(action: Action, { done, left, gone }: Outcome, bytes = dataBytesOf(action)): void {
+    if (gone !== undefined) {
+      this.#skipped++;
+      this.#notPutBack.add(gone);
+      this.#options.onAction(action, 'gone');
+      return;
+    }
     if (done) {
       this.#done++;
       this.#freedBytes += bytes;
@@ -226,10 +242,11 @@ class Run {
       ended,
       done: this.#done,
       already: this.#already,
-      remaining: planned - this.#done - this.#already,
+      remaining: planned - this.#done - this.#already - this.#skipped,
       freedBytes: this.#freedBytes,
       blobs: this.#blobs,
       left: this.#left,
+      notPutBack: [...this.#notPutBack].sort(),
       freeBytes: { before, after: fs.space(root.base).freeBytes },
       verification,
     };

@@ -9,6 +9,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test, vi } from 'vit
 import { parseLines, plannedBlobs, PROGRAM, regsweep } from '../support/cli.ts';
 import type { PlanLine } from '../support/cli.ts';
 import { describeAsRoot, describeUnless, isRoot } from '../support/packages.ts';
+import { StoreBuilder } from '../support/store.ts';
 import {
   addOrphans,
   brokenIn,
@@ -151,6 +152,40 @@ describe('a sweep that is to end early', () => {
     const run = await sweep(file, ['--max-duration', long]);
     expect(run.stderr).not.toContain('Timeout');
     expect(run.json).toMatchObject({ ended: 'complete', remaining: 0 });
+  });
+});
+
+describe('an undo', () => {
+  test('puts back all but the manifests whose blobs are gone, names these, and exits 7', async () => {
+    root = join(folder, `store-${++count}`);
+    file = join(folder, `plan-${count}`);
+    const undo = join(folder, `undo-${count}`);
+    const store = new StoreBuilder(fs, root);
+    const push = (repository: string, tag: string): string =>
+      store.image(repository, { layers: [Buffer.from(`${repository} ${tag}`)], tag }).digest;
+    const kept = push('shop/kept', '1');
+    const [one, two] = [push('shop/api', '1'), push('shop/api', '2')];
+    store.ageEverything(new Date('2024-01-01'));
+    const before = treeOf(root);
+    await writePlan(root, file, ['--drop', 'shop/api:1', '--drop', 'shop/api:2', '--grace', '0']);
+    await mustSweep(file, ['--links-only', '--undo', undo]);
+    fs.rmSync(join(store.base, store.blobPath(one), '..'), { recursive: true });
+
+    for (const done of [true, false]) {
+      const late = await sweep(undo);
+      expect(late.code).toBe(7);
+      const { notPutBack, ...report } = late.json as SweepReport & { notPutBack: string[] };
+      expect(notPutBack).toEqual([`shop/api:1`, `shop/api@${one}`]);
+      expect(report).toMatchObject({ ended: 'complete', remaining: 0 });
+      expect(report.done > 0).toBe(done);
+      expect(brokenIn(root)).toEqual([]);
+    }
+    const now = treeOf(root);
+    expect([...before.keys()].filter((path) => !now.has(path)).join('\n')).not.toMatch(
+      new RegExp(`${two.slice(7)}|${kept.slice(7)}|tags/2`),
+    );
+    const run = await regsweep(['sweep', undo, '--yes', ...STOPPED]);
+    expect(run.stdout).toContain("NOT PUT BACK: 2 names, for their manifests' blobs are gone");
   });
 });
 

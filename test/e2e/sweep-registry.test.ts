@@ -252,8 +252,13 @@ describeWithPackages(['docker-registry', 'skopeo'], 'beside a real registry, a s
     await registry.stop();
     // What is freed, no undo brings back; it says so, and leads no link to nothing.
     const late = await sweep(join(folder, `undo-${count}`));
-    expect(late.code).toBe(6);
-    expect(late.stderr).toContain('its blob is gone');
+    expect(late.code).toBe(7);
+    const { done, remaining, notPutBack } = JSON.parse(late.stdout) as Record<string, unknown>;
+    expect({ remaining, notPutBack }).toEqual({
+      remaining: 0,
+      notPutBack: expect.arrayContaining([`shop/web@${mix.retagged.digest}`]) as string[],
+    });
+    expect(done).toBe(0);
     expect(brokenIn(root)).toEqual([]);
   });
 

@@ -42,6 +42,7 @@ describe('the end of a sweep', () => {
     freedBytes: 2048,
     blobs: 0,
     left: [],
+    notPutBack: [],
     freeBytes: { before: 0, after: 2048 },
     verification: undefined,
   };
