@@ -1,7 +1,7 @@
 import type { BytePath, ReadFs } from '../fs/read-fs.js';
 import { asBuffer, PACKED, unpackDigest } from '../registry/digest.js';
 import type { Finding } from '../registry/finding.js';
-import { layerDirectory, LINK, tagCurrentDirectory } from '../registry/layout.js';
+import { layerDirectory, LINK, tagCurrentDirectory, tagDirectory } from '../registry/layout.js';
 import type { OfRepository, TagsOfRepository } from './detail-shard.js';
 import type { Lead } from './facts.js';
 import { ShardReader } from './shard.js';
@@ -20,7 +20,10 @@ export interface SymlinkFacts {
   readonly findings: readonly Finding[];
 }
 
-/** Finds symlinks among layer links and the `current` directories of tags: one lstat each. */
+/**
+ * Finds symlinks among layer links, and in the place of a tag's `current` and its history: one
+ * lstat each.
+ */
 export function readSymlinks(fs: ReadFs, shard: SymlinkShard): SymlinkFacts {
   const reader = new ShardReader(fs, shard);
   const repositories = new Set<BytePath>();
@@ -37,7 +40,11 @@ export function readSymlinks(fs: ReadFs, shard: SymlinkShard): SymlinkFacts {
     }
   }
   for (const { repository, tags } of shard.tags) {
-    for (const tag of tags) look(repository, tagCurrentDirectory(repository, tag));
+    for (const tag of tags) {
+      look(repository, tagCurrentDirectory(repository, tag));
+      // What a history names behind one would be planned, and a sweep that met it would end there.
+      look(repository, `${tagDirectory(repository, tag)}/index`);
+    }
   }
   return { repositories: [...repositories], leads: reader.leads, findings: reader.findings };
 }

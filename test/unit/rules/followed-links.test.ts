@@ -94,6 +94,7 @@ describe('a symlink inside the store', () => {
     ['a tag', () => '_manifests/tags/v1'],
     ["a tag's current", () => '_manifests/tags/v1/current'],
     ["a tag's link", () => '_manifests/tags/v1/current/link'],
+    ["a tag's history", () => '_manifests/tags/v1/index'],
   ])('from one repository to another, in the place of %s', async (_, part) => {
     const made = make();
     link(made, `${B}/${part(made)}`, `${A}/${part(made)}`);
@@ -103,6 +104,7 @@ describe('a symlink inside the store', () => {
   it.each([
     ["a tag's current", 'current'],
     ["a tag's link", 'current/link'],
+    ["a tag's history", 'index'],
   ])('from one tag to another, in the place of %s', async (_, part) => {
     const made = make();
     made.store.tag(A, 'stable', made.image.digest);
