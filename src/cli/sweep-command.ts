@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { dirname } from 'node:path';
 import { displayName, toBytePath } from '../fs/bytes.js';
 import { AppError } from '../fs/errors.js';
 import { makeReadFs } from '../fs/node-fs.js';
@@ -7,8 +8,10 @@ import type { OutFile } from '../fs/out-fs.js';
 import type { ReadFs } from '../fs/read-fs.js';
 import { openState } from '../fs/state-fs.js';
 import type { StateFs } from '../fs/state-fs.js';
+import type { Action } from '../plan/action.js';
 import { parsePlan } from '../plan/read-plan.js';
 import type { Plan } from '../plan/read-plan.js';
+import { BLOBS, REPOSITORIES, repositoryDirectory } from '../registry/layout.js';
 import { escapeName, safeJson } from '../report/escape.js';
 import { formatBytes } from '../report/format.js';
 import { makeStyle, wantsColor } from '../report/style.js';
@@ -133,7 +136,7 @@ async function sweepSession(
       fs,
       root,
       scan: session.scan,
-      devices: devicesOf(fs, root),
+      devices: devicesOf(fs, root, plan.actions),
       threads: session.threads,
       linksOnly: flags.linksOnly === true,
       undo:
@@ -188,12 +191,23 @@ function assertStopped(look: Look): void {
   }
 }
 
-/** Devices of the mounts that the plan allows below the root. */
-function devicesOf(fs: ReadFs, root: StoreRoot): number[] {
-  return mountsBelow(readMounts(fs), root.base).flatMap(({ point }) => {
-    const stat = fs.stat(point);
-    return stat === undefined ? [] : [stat.dev];
-  });
+/**
+ * Devices of the mounts that the plan allows below the root, and of the subvolumes there: btrfs
+ * gives each a device of its own, no mount shows it, and it is there whenever the root is.
+ */
+function devicesOf(fs: ReadFs, root: StoreRoot, actions: readonly Action[]): number[] {
+  const places = new Set(mountsBelow(readMounts(fs), root.base).map(({ point }) => point));
+  const add = (path: string): void => void places.add(`${root.base}/${path}`);
+  for (const part of [BLOBS, `${BLOBS}/sha256`, REPOSITORIES]) add(part);
+  const repositories = new Set<string>();
+  for (const action of actions) if ('repository' in action) repositories.add(action.repository);
+  for (const repository of repositories) {
+    for (let path = repositoryDirectory(repository); path !== REPOSITORIES; path = dirname(path)) {
+      add(path);
+    }
+  }
+  const devices = [...places].flatMap((place) => fs.stat(place)?.dev ?? []);
+  return [...new Set(devices)];
 }
 
 /** Notes what was done, and goes on in silence where there is no room, or none any more. */

@@ -3,7 +3,15 @@
  * files of their own, so root is needed.
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import nodeFs from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -140,6 +148,27 @@ describeWithPackages(PACKAGES, `a sweep on a disk (seed ${SEED})`, () => {
         expect(differences(slot.before, captureTree(slot.base))).toEqual([]);
         expect(existsSync(undo), 'half an undo stays').toBe(false);
       });
+    });
+
+    test('with subvolumes in the store, which are devices of their own, is swept', async () => {
+      const mount = new LoopMount('btrfs');
+      mounts.push(mount);
+      const root = join(mount.point, 'registry');
+      const base = join(root, 'docker/registry/v2');
+      mkdirSync(join(base, 'repositories'), { recursive: true });
+      for (const part of ['blobs', 'repositories/shop']) {
+        const made = spawnSync('btrfs', ['subvolume', 'create', join(base, part)]);
+        expect(made.status, String(made.stderr)).toBe(0);
+      }
+      const store = new StoreBuilder(nodeFs, root);
+      const old = store.image('shop/web', { layers: [Buffer.from('of the old')], tag: '1' });
+      store.image('shop/web', { layers: [Buffer.from('of the new')], tag: '1' });
+      const file = join(mount.point, 'plan');
+      const plan = ['plan', root, '-m', '--grace', '0', '-q', '-o', file];
+      cli.mustSucceed(await cli.regsweep(plan));
+      cli.mustSucceed(await cli.regsweep(['sweep', file, '--yes', '--registry-stopped']));
+      expect(existsSync(join(base, store.blobPath(old.digest)))).toBe(false);
+      cli.mustSucceed(await cli.regsweep(['check', root]));
     });
 
     test('read-only is left as it is', async () => {
