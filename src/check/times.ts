@@ -1,6 +1,7 @@
 import { CreatedTimes } from '../evidence/created.js';
 import type { ScanOptions } from '../scan/scan.js';
 import { DEFAULT_EVIDENCE } from '../policy/model.js';
+import { showTime } from '../policy/ranking.js';
 import { describeWindow, findResets, suspectResets } from '../policy/reset-times.js';
 import { factsOfStore, NO_EVIDENCE } from '../policy/store-facts.js';
 import { REPOSITORIES } from '../registry/layout.js';
@@ -23,7 +24,7 @@ export async function timeFindings(scan: ScanOptions, facts: CheckFacts): Promis
         code: 'future-time',
         severity: 'notice',
         path: REPOSITORIES,
-        detail: `links are dated up to ${new Date(links.newestMs).toISOString()}: a clock was wrong`,
+        detail: `links are dated up to ${showTime(links.newestMs)}: a clock was wrong`,
         mend: 'counts as now',
       }),
     );
