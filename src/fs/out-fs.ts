@@ -153,8 +153,12 @@ function makeOutFile(path: string, fd: number): OutFile {
       }
     },
     discard() {
-      closeSync(fd);
-      unlinkSync(path);
+      try {
+        closeSync(fd);
+        unlinkSync(path);
+      } catch {
+        // The disk that could not be written: half a file is no plan, and the first error tells more.
+      }
     },
   };
 }

@@ -160,7 +160,13 @@ function lockFile(path: string): LockHolder | undefined {
   const holder = readHolder(path);
   if (holder !== undefined && isAlive(holder)) return { ...holder, path };
   // Its process is gone: a crash or a kill left it. The socket says that nobody is here.
-  unlinkSync(path);
+  try {
+    unlinkSync(path);
+  } catch (error) {
+    if (errnoOf(error) === undefined) throw error;
+    // Another user's, in a folder of many users: it holds nobody up, and the socket goes on to.
+    if (errnoOf(error) !== 'ENOENT') return undefined;
+  }
   return lockFile(path);
 }
 

@@ -67,6 +67,14 @@ describe('state', () => {
   });
 });
 
+test('a file whose disk fails is discarded with the first error, not with another', () => {
+  const state = openState(root.root, root.dev, join(folder, 'state'), {});
+  const file = state?.create('half');
+  fs.rmSync(join(folder, 'state', 'half'));
+  file?.discard();
+  expect(fs.readdirSync(join(folder, 'state'))).toEqual([]);
+});
+
 describe('the lock', () => {
   const state = (): NonNullable<ReturnType<typeof openState>> => {
     const opened = openState(root.root, root.dev, join(folder, 'state'), {});
@@ -97,6 +105,14 @@ describe('the lock', () => {
     const other = await takeLock({ ...root, ino: root.ino + 1n }, state());
     one.release();
     other.release();
+  });
+
+  test('of nobody that cannot be removed holds nobody up', async () => {
+    // As another user's in a folder with the sticky bit; root can remove that.
+    fs.mkdirSync(file(), { recursive: true });
+    const lock = await takeLock(root, state());
+    expect(await codeOf(() => takeLock(root, state()))).toContain('running: another run');
+    lock.release();
   });
 
   test('of a living process on this host is respected, whatever its socket says', async () => {
