@@ -196,17 +196,15 @@ function assertStopped(look: Look): void {
  * gives each a device of its own, no mount shows it, and it is there whenever the root is.
  */
 function devicesOf(fs: ReadFs, root: StoreRoot, actions: readonly Action[]): number[] {
-  const places = new Set(mountsBelow(readMounts(fs), root.base).map(({ point }) => point));
-  const add = (path: string): void => void places.add(`${root.base}/${path}`);
-  for (const part of [BLOBS, `${BLOBS}/sha256`, REPOSITORIES]) add(part);
-  const repositories = new Set<string>();
-  for (const action of actions) if ('repository' in action) repositories.add(action.repository);
-  for (const repository of repositories) {
-    for (let path = repositoryDirectory(repository); path !== REPOSITORIES; path = dirname(path)) {
-      add(path);
-    }
+  const parts = new Set<string>([BLOBS, `${BLOBS}/sha256`, REPOSITORIES]);
+  for (const action of actions) {
+    if (!('repository' in action)) continue;
+    let path = repositoryDirectory(action.repository);
+    for (; !parts.has(path); path = dirname(path)) parts.add(path);
   }
-  const devices = [...places].flatMap((place) => fs.stat(place)?.dev ?? []);
+  const mounts = mountsBelow(readMounts(fs), root.base).map(({ point }) => point);
+  const places = [...mounts, ...Array.from(parts, (part) => `${root.base}/${part}`)];
+  const devices = places.flatMap((place) => fs.stat(place)?.dev ?? []);
   return [...new Set(devices)];
 }
 

@@ -19,7 +19,7 @@ import { checkBlobs, checkPlan } from './prepare.js';
 import { isRemoved, prefixOf, removeBlobActions } from './remove-blobs.js';
 import type { BlobAction } from './remove-blobs.js';
 import { Watch } from './watch.js';
-import { writeUndo } from './undo.js';
+import { isUndo, writeUndo } from './undo.js';
 import { offerOf, verify } from './verify.js';
 import type { Verification } from './verify.js';
 
@@ -89,10 +89,8 @@ class Run {
 
   constructor(options: SweepOptions) {
     this.#options = options;
-    const { header } = options.plan;
     // A repair is stale then: what it does to the rest may go by what that link says.
-    const isUndo = header.counts['links'] !== undefined && header.counts['mends'] === undefined;
-    this.#gone = isUndo ? new Set() : undefined;
+    this.#gone = isUndo(options.plan) ? new Set() : undefined;
   }
 
   async all(): Promise<SweepResult> {
@@ -253,10 +251,16 @@ class Run {
   }
 }
 
-/** Refuses a plan that was made for another store. @throws AppError `usage` */
+/**
+ * Refuses a plan that was made for another store. A reboot numbers the devices of btrfs, NFS, LVM
+ * and loop mounts anew: a plan can be made again, and an undo cannot, so that one goes by its path
+ * and inode then. Each of its links asks for its own data.
+ * @throws AppError `usage`
+ */
 export function assertSameRoot(plan: Plan, root: StoreRoot): void {
   const { header } = plan;
-  if (header.dev === root.dev && header.ino === String(root.ino)) return;
+  const isSameDevice = header.dev === root.dev || (isUndo(plan) && header.root === root.base);
+  if (isSameDevice && header.ino === String(root.ino)) return;
   throw new AppError(
     'usage',
     `the plan is for another store: ${header.root} was not this directory`,

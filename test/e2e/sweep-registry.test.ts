@@ -1,4 +1,5 @@
 /** The sweep beside a real registry: what stays pulls as before, what goes is gone, and an undo brings it back. */
+import { createHash } from 'node:crypto';
 import fs from 'node:fs';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -236,6 +237,31 @@ describeWithPackages(['docker-registry', 'skopeo'], 'beside a real registry, a s
     const registry = await startRegistry({ root });
     expect(await pullAll(registry, kept(mix))).toEqual(pulls);
     await registry.stop();
+  });
+
+  test('of links only is undone when a reboot has numbered the devices anew', async () => {
+    const undo = join(folder, `undo-${count}`);
+    await writePlan(root, file);
+    const before = treeOf(root, false);
+    await mustSweep(file, ['--links-only', '--undo', undo]);
+    const [header = '', ...rest] = fs.readFileSync(undo, 'utf8').trimEnd().split('\n');
+    const actions = rest.slice(0, -1);
+    const parts = JSON.parse(header) as PlanLine & { readonly dev: number; readonly root: string };
+    const sign = (changed: object): void => {
+      const body = [JSON.stringify({ ...parts, ...changed }), ...actions, ''].join('\n');
+      const sha256 = createHash('sha256').update(body).digest('hex');
+      const trailer = { kind: 'trailer', actions: actions.length, bytes: 0, sha256 };
+      fs.writeFileSync(undo, `${body}${JSON.stringify(trailer)}\n`);
+    };
+    const dev = parts.dev + 1;
+    // Another store, be it one that a file system of the same make has at the same inode.
+    for (const other of [{ ino: '1' }, { dev, ino: '1' }, { dev, root: `${parts.root}-old` }]) {
+      sign(other);
+      expect((await sweep(undo)).code).toBe(2);
+    }
+    sign({ dev });
+    await mustSweep(undo);
+    expect(treeOf(root, false)).toEqual(before);
   });
 
   test('of links only leaves plain garbage, which a plain plan frees', async () => {
