@@ -3,19 +3,23 @@ import type { Digest } from '../registry/digest.js';
 
 const WORDS = PACKED / 4;
 const EMPTY = 0xffffffff;
+/** Digests a page: a power of two, so that shifts find the page and the place in it. */
+const PAGE = 4096;
+const PAGE_SHIFT = Math.log2(PAGE);
 
 /**
  * Gives each digest a small integer, in the order in which they come. sha256 digests lie
- * packed in one arena with an open-addressing table over it, since a store has hundreds of
- * thousands of them; others are rare, and strings.
+ * packed in pages with an open-addressing table over them, since a store has hundreds of
+ * thousands of them; others are rare, and strings. One array that doubles would take up to twice
+ * the room, and freeing the smaller ones makes malloc hold on to as much that nobody uses.
  *
  * The hash is seeded: names on disk are anybody's, and could be chosen to collide.
  */
 export class DigestTable {
   size = 0;
-  #arena = new Uint32Array(WORDS * 1024);
-  /** The arena's bytes. */
-  #bytes = asBuffer(this.#arena);
+  readonly #pages: Uint32Array[] = [];
+  /** The bytes of each page. */
+  readonly #bytes: Buffer[] = [];
   #slots = new Uint32Array(4096).fill(EMPTY);
   readonly #seed: number;
   readonly #others = new Map<Digest, number>();
@@ -56,7 +60,7 @@ export class DigestTable {
   text(id: number): Digest {
     const other = this.#otherTexts.get(id);
     if (other !== undefined) return other;
-    return unpackDigest(this.#bytes, id * PACKED);
+    return unpackDigest(this.#bytesOf(id), (id % PAGE) * PACKED);
   }
 
   /** The integer of a digest that may not be in the table. */
@@ -81,7 +85,8 @@ export class DigestTable {
   pack(ids: Uint32Array): Uint8Array {
     const words = new Uint32Array(ids.length * WORDS);
     for (let i = 0; i < ids.length; i++) {
-      copyDigest(this.#arena, (ids[i] as number) * WORDS, words, i * WORDS);
+      const id = ids[i] as number;
+      copyDigest(this.#pageOf(id), placeOf(id), words, i * WORDS);
     }
     return new Uint8Array(words.buffer);
   }
@@ -89,7 +94,7 @@ export class DigestTable {
   /** A number of 32 bits for a digest that is the same in every run. */
   hash(id: number): number {
     const other = this.#otherTexts.get(id);
-    if (other === undefined) return hashOf(this.#arena, id * WORDS, 0);
+    if (other === undefined) return hashOf(this.#pageOf(id), placeOf(id), 0);
     let hash = 0;
     for (let i = 0; i < other.length; i++) hash = (Math.imul(hash, 31) + other.charCodeAt(i)) | 0;
     return hash >>> 0;
@@ -100,12 +105,23 @@ export class DigestTable {
     if (this.#otherTexts.size > 0 && (this.isOther(a) || this.isOther(b))) {
       return this.text(a) < this.text(b) ? -1 : 1;
     }
-    const bytes = this.#bytes;
+    const left = this.#bytesOf(a);
+    const right = this.#bytesOf(b);
+    const from = (a % PAGE) * PACKED;
+    const to = (b % PAGE) * PACKED;
     for (let i = 0; i < PACKED; i++) {
-      const difference = (bytes[a * PACKED + i] as number) - (bytes[b * PACKED + i] as number);
+      const difference = (left[from + i] as number) - (right[to + i] as number);
       if (difference !== 0) return difference;
     }
     return 0;
+  }
+
+  #pageOf(id: number): Uint32Array {
+    return this.#pages[id >>> PAGE_SHIFT] as Uint32Array;
+  }
+
+  #bytesOf(id: number): Buffer {
+    return this.#bytes[id >>> PAGE_SHIFT] as Buffer;
   }
 
   #intern(words: Uint32Array, at: number): number {
@@ -113,18 +129,17 @@ export class DigestTable {
     const known = this.#slots[slot] as number;
     if (known !== EMPTY) return known;
     const id = this.#next();
-    copyDigest(words, at, this.#arena, id * WORDS);
+    copyDigest(words, at, this.#pageOf(id), placeOf(id));
     this.#slots[slot] = id;
     if (this.size * 2 > this.#slots.length) this.#rehash();
     return id;
   }
 
   #next(): number {
-    if ((this.size + 1) * WORDS > this.#arena.length) {
-      const larger = new Uint32Array(this.#arena.length * 2);
-      larger.set(this.#arena);
-      this.#arena = larger;
-      this.#bytes = asBuffer(larger);
+    if (this.size % PAGE === 0) {
+      const page = new Uint32Array(WORDS * PAGE);
+      this.#pages.push(page);
+      this.#bytes.push(asBuffer(page));
     }
     return this.size++;
   }
@@ -141,8 +156,9 @@ export class DigestTable {
   }
 
   #holds(id: number, words: Uint32Array, at: number): boolean {
-    const base = id * WORDS;
-    for (let i = 0; i < WORDS; i++) if (this.#arena[base + i] !== words[at + i]) return false;
+    const page = this.#pageOf(id);
+    const base = placeOf(id);
+    for (let i = 0; i < WORDS; i++) if (page[base + i] !== words[at + i]) return false;
     return true;
   }
 
@@ -151,12 +167,17 @@ export class DigestTable {
     const mask = slots.length - 1;
     for (let id = 0; id < this.size; id++) {
       if (this.#otherTexts.has(id)) continue;
-      let slot = hashOf(this.#arena, id * WORDS, this.#seed) & mask;
+      let slot = hashOf(this.#pageOf(id), placeOf(id), this.#seed) & mask;
       while (slots[slot] !== EMPTY) slot = (slot + 1) & mask;
       slots[slot] = id;
     }
     this.#slots = slots;
   }
+}
+
+/** Where a digest's words begin in its page. */
+function placeOf(id: number): number {
+  return (id % PAGE) * WORDS;
 }
 
 function hashOf(words: Uint32Array, at: number, seed: number): number {
