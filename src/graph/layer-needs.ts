@@ -1,5 +1,5 @@
 import { READ } from '../scan/facts.js';
-import { append } from './lists.js';
+import { append, U32List } from './lists.js';
 import type { Liveness } from './liveness.js';
 import { isLinked, NO_DIGEST } from './store-index.js';
 import type { StoreIndex } from './store-index.js';
@@ -35,7 +35,7 @@ function computeLayerNeeds(index: StoreIndex, liveness: Liveness): LayerNeeds {
   const count = index.repositories.length;
   const reach = new Reach(index, liveness);
   const holders = new Uint16Array(index.digests.size);
-  const unneeded: number[] = [];
+  const unneeded = new U32List();
   for (let repository = 0; repository < count; repository++) {
     reach.from(repository, (digest) => {
       const held = holders[digest] as number;
@@ -59,7 +59,7 @@ function computeLayerNeeds(index: StoreIndex, liveness: Liveness): LayerNeeds {
       sharedBytes[repository] = (sharedBytes[repository] as number) + bytes;
     });
   }
-  return { unneeded: Uint32Array.from(unneeded), holders, keptBytes, sharedBytes };
+  return { unneeded: unneeded.view(), holders, keptBytes, sharedBytes };
 }
 
 /** Depth-first reach of one repository after the other, over one array of stamps. */

@@ -27,6 +27,10 @@ export class F64List {
   length = 0;
   #items = new Float64Array(1024);
 
+  set(index: number, value: number): void {
+    this.#items[index] = value;
+  }
+
   /** Makes an item a value that is larger. */
   raise(index: number, value: number): void {
     if (value > (this.#items[index] as number)) this.#items[index] = value;
@@ -120,20 +124,20 @@ export interface Rows {
  * row keeps the order of the pairs.
  */
 export function rowsByKey(keys: Uint32Array, rows: number, values?: Uint32Array): Rows {
+  // First where each row ends, which comes down to where it begins as the row is filled.
   const offsets = new Uint32Array(rows + 1);
   for (let i = 0; i < keys.length; i++) {
-    const slot = (keys[i] as number) + 1;
-    offsets[slot] = (offsets[slot] as number) + 1;
+    const key = keys[i] as number;
+    offsets[key] = (offsets[key] as number) + 1;
   }
-  for (let i = 0; i < rows; i++) {
-    offsets[i + 1] = (offsets[i + 1] as number) + (offsets[i] as number);
+  for (let row = 1; row <= rows; row++) {
+    offsets[row] = (offsets[row] as number) + (offsets[row - 1] as number);
   }
   const items = new Uint32Array(keys.length);
-  const next = offsets.slice();
-  for (let i = 0; i < keys.length; i++) {
+  for (let i = keys.length - 1; i >= 0; i--) {
     const key = keys[i] as number;
-    const at = next[key] as number;
-    next[key] = at + 1;
+    const at = (offsets[key] as number) - 1;
+    offsets[key] = at;
     items[at] = values === undefined ? i : (values[i] as number);
   }
   return { offsets, items };

@@ -28,7 +28,10 @@ export class ManifestTable {
   readonly #edgeCount = new U32List();
   readonly #edgeTarget = new U32List();
   readonly #edgeFlags = new U8List();
-  /** By digest: the largest size that a descriptor says, or -1; those at the end may be left out. */
+  /**
+   * By digest: the largest size that a descriptor says, or -1, and of a manifest its own once it was
+   * asked for; those at the end may be left out.
+   */
   readonly #said = new F64List();
   readonly #referrer = new U32List();
   readonly #subject = new U32List();
@@ -47,14 +50,14 @@ export class ManifestTable {
 
   /** The digests wanted since the last call, packed; those without a blob are missing at once. */
   takeWanted(): Uint8Array {
-    const ids: number[] = [];
+    const ids = new U32List();
     for (const id of this.#queue.view()) {
       if (this.#digests.isOther(id)) continue;
       if (this.#present.has(id)) ids.push(id);
       else this.#addManifest(id, READ.missing, 0, 0, 0);
     }
     this.#queue = new U32List();
-    return this.#digests.pack(Uint32Array.from(ids));
+    return this.#digests.pack(ids.view());
   }
 
   /** Those of some digests that were not read yet, packed. */
@@ -94,18 +97,6 @@ export class ManifestTable {
   /** What the index says of manifests, by digest. */
   arrays(): ManifestArrays {
     const count = this.#digests.size;
-    const { offsets, order } = this.#edgeRows(count);
-    const items = new Uint32Array(this.#edgeTarget.length);
-    const edgeFlags = new Uint8Array(items.length);
-    const bytes = new Float64Array(count).fill(-1);
-    bytes.set(this.#said.view());
-    const targets = this.#edgeTarget.view();
-    const flags = this.#edgeFlags.view();
-    for (let edge = 0; edge < items.length; edge++) {
-      const at = order[edge] as number;
-      items[at] = targets[edge] as number;
-      edgeFlags[at] = flags[edge] as number;
-    }
     const status = new Uint8Array(count).fill(NOT_READ);
     const kind = new Uint8Array(count);
     const statuses = this.#status.view();
@@ -114,14 +105,17 @@ export class ManifestTable {
     this.#manifest.view().forEach((id, at) => {
       status[id] = statuses[at] as number;
       kind[id] = kinds[at] as number;
-      if (status[id] === READ.good) bytes[id] = lengths[at] as number;
+      if (status[id] === READ.good) {
+        this.#fill(id);
+        this.#said.set(id, lengths[at] as number);
+      }
     });
+    this.#fill(count - 1);
     return {
       status,
       kind,
-      bytes,
-      edges: { offsets, items },
-      edgeFlags,
+      bytes: this.#said.view(),
+      ...this.#edgeRows(count),
       subjects: { referrer: this.#referrer.view(), subject: this.#subject.view() },
       portraits: new Map([...this.#portraits].sort(([a], [b]) => a - b)),
     };
@@ -186,12 +180,17 @@ export class ManifestTable {
 
   /** Descriptors may disagree; the largest is the same in any order of visits. */
   #say(target: number, bytes: number): void {
-    while (this.#said.length <= target) this.#said.push(-1);
+    this.#fill(target);
     this.#said.raise(target, bytes);
   }
 
-  /** Row offsets by digest, and the place of every edge in its row. */
-  #edgeRows(count: number): { offsets: Uint32Array; order: Uint32Array } {
+  /** Of what nothing was said so far, up to a digest, nothing is known. */
+  #fill(last: number): void {
+    while (this.#said.length <= last) this.#said.push(-1);
+  }
+
+  /** The edges by digest; they were added manifest by manifest. */
+  #edgeRows(count: number): Pick<ManifestArrays, 'edges' | 'edgeFlags'> {
     const offsets = new Uint32Array(count + 1);
     const counts = this.#edgeCount.view();
     this.#manifest.view().forEach((id, at) => {
@@ -200,13 +199,19 @@ export class ManifestTable {
     for (let i = 0; i < count; i++) {
       offsets[i + 1] = (offsets[i + 1] as number) + (offsets[i] as number);
     }
-    const order = new Uint32Array(this.#edgeTarget.length);
+    const targets = this.#edgeTarget.view();
+    const flags = this.#edgeFlags.view();
+    const items = new Uint32Array(targets.length);
+    const edgeFlags = new Uint8Array(targets.length);
     let edge = 0;
     this.#manifest.view().forEach((id, at) => {
       const from = offsets[id] as number;
-      const edges = counts[at] as number;
-      for (let i = 0; i < edges; i++) order[edge++] = from + i;
+      const own = counts[at] as number;
+      for (let i = 0; i < own; i++, edge++) {
+        items[from + i] = targets[edge] as number;
+        edgeFlags[from + i] = flags[edge] as number;
+      }
     });
-    return { offsets, order };
+    return { edges: { offsets, items }, edgeFlags };
   }
 }

@@ -3,7 +3,7 @@ import { computeLiveness, findBroken, findMissingBlobs } from '../graph/liveness
 import type { Decisions, Liveness } from '../graph/liveness.js';
 import { lengthOf, reverseOf, tagPlace } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
-import { Bits } from '../graph/lists.js';
+import { Bits, U32List } from '../graph/lists.js';
 import type { Finding } from '../registry/finding.js';
 import { NOTHING, peekManifests, readDetails, readWanted, scanStore } from '../scan/scan.js';
 import type { ScanOptions } from '../scan/scan.js';
@@ -122,12 +122,12 @@ export function surveyIndex<D extends Decisions>(index: StoreIndex, decisions: D
 }
 
 function listUnreferenced(index: StoreIndex, liveness: Liveness): Uint32Array {
-  const found: number[] = [];
+  const found = new U32List();
   for (let digest = 0; digest < index.digests.size; digest++) {
     const isSeen = index.present.has(digest) || index.hollow.has(digest);
     if (isSeen && !liveness.blobLive.has(digest)) found.push(digest);
   }
-  return Uint32Array.from(found);
+  return found.view();
 }
 
 /** Blobs that repositories which lose nothing link as layers, and that no manifest names. */
