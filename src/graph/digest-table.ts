@@ -81,9 +81,12 @@ export class DigestTable {
     return this.#otherTexts.has(id);
   }
 
-  /** The digests of some integers, packed; none of them may be `isOther`. */
+  /**
+   * The digests of some integers, packed, in memory that threads can share: what they are asked
+   * about is packed so. None of the integers may be `isOther`.
+   */
   pack(ids: Uint32Array): Uint8Array {
-    const words = new Uint32Array(ids.length * WORDS);
+    const words = new Uint32Array(new SharedArrayBuffer(ids.length * PACKED));
     for (let i = 0; i < ids.length; i++) {
       const id = ids[i] as number;
       copyDigest(this.#pageOf(id), placeOf(id), words, i * WORDS);

@@ -223,50 +223,59 @@ export async function readDetails(
     ...inParts(request.signatures, DETAILS_A_SHARD).map((signatures) => ({ ...none, signatures })),
     ...inParts(request.skeletons, DETAILS_A_SHARD).map((skeletons) => ({ ...none, skeletons })),
   ];
-  if (shards.length === 0) return joinDetails([], request);
-  const parts: DetailFacts[] = [];
-  for await (const facts of options.runner.run('details', shards)) {
-    parts.push(facts);
-    options.onProgress?.('details', parts.length, shards.length);
+  const joined = new JoinedDetails(request);
+  let done = 0;
+  for await (const facts of shards.length === 0 ? [] : options.runner.run('details', shards)) {
+    joined.add(facts);
+    options.onProgress?.('details', ++done, shards.length);
   }
-  return joinDetails(parts, request);
+  return joined.facts();
 }
 
-function joinDetails(parts: readonly DetailFacts[], request: DetailRequest): DetailFacts {
-  const count = request.blobs.length / PACKED;
-  const joined = {
-    blobStates: new Uint8Array(count),
-    blobBytes: new Float64Array(count),
-    blobAllocated: new Float64Array(count),
-    blobShared: new Uint8Array(count),
-    blobMtimes: new BigInt64Array(count),
-    linkTimes: new Float64Array(countIn(request.layerLinks, linksIn)),
-    entryCounts: new Uint32Array(countIn(request.tags, tagsIn)),
-    entries: new Uint8Array(parts.reduce((bytes, part) => bytes + part.entries.length, 0)),
+/** The answers of all shards in one, each put in its place as it comes: none is kept beside it. */
+class JoinedDetails {
+  readonly #blobs;
+  readonly #linkTimes: Float64Array;
+  readonly #entryCounts: Uint32Array;
+  readonly #entries: Uint8Array[] = [];
+  readonly #lists = {
+    histories: [] as TagHistory[],
+    signatures: [] as NamedDigests[],
+    skeletons: [] as (readonly string[])[],
+    temporaries: [] as FoundFile[],
+    leads: [] as Lead[],
+    findings: [] as Finding[],
   };
-  const histories: TagHistory[] = [];
-  const signatures: NamedDigests[] = [];
-  const skeletons: (readonly string[])[] = [];
-  const temporaries: FoundFile[] = [];
-  const leads: Lead[] = [];
-  const findings: Finding[] = [];
-  let blob = 0;
-  let link = 0;
-  let tag = 0;
-  let entry = 0;
-  for (const part of parts) {
-    joined.blobStates.set(part.blobStates, blob);
-    joined.blobBytes.set(part.blobBytes, blob);
-    joined.blobAllocated.set(part.blobAllocated, blob);
-    joined.blobShared.set(part.blobShared, blob);
-    joined.blobMtimes.set(part.blobMtimes, blob);
-    joined.linkTimes.set(part.linkTimes, link);
-    joined.entryCounts.set(part.entryCounts, tag);
-    joined.entries.set(part.entries, entry);
-    blob += part.blobStates.length;
-    link += part.linkTimes.length;
-    tag += part.entryCounts.length;
-    entry += part.entries.length;
+  #blob = 0;
+  #link = 0;
+  #tag = 0;
+
+  constructor(request: DetailRequest) {
+    const count = request.blobs.length / PACKED;
+    this.#blobs = {
+      blobStates: new Uint8Array(count),
+      blobBytes: new Float64Array(count),
+      blobAllocated: new Float64Array(count),
+      blobShared: new Uint8Array(count),
+      blobMtimes: new BigInt64Array(count),
+    };
+    this.#linkTimes = new Float64Array(countIn(request.layerLinks, linksIn));
+    this.#entryCounts = new Uint32Array(countIn(request.tags, tagsIn));
+  }
+
+  add(part: DetailFacts): void {
+    this.#blobs.blobStates.set(part.blobStates, this.#blob);
+    this.#blobs.blobBytes.set(part.blobBytes, this.#blob);
+    this.#blobs.blobAllocated.set(part.blobAllocated, this.#blob);
+    this.#blobs.blobShared.set(part.blobShared, this.#blob);
+    this.#blobs.blobMtimes.set(part.blobMtimes, this.#blob);
+    this.#linkTimes.set(part.linkTimes, this.#link);
+    this.#entryCounts.set(part.entryCounts, this.#tag);
+    this.#blob += part.blobStates.length;
+    this.#link += part.linkTimes.length;
+    this.#tag += part.entryCounts.length;
+    if (part.entries.length > 0) this.#entries.push(part.entries);
+    const { histories, signatures, skeletons, temporaries, leads, findings } = this.#lists;
     for (const history of part.histories) histories.push(history);
     for (const named of part.signatures) signatures.push(named);
     for (const skeleton of part.skeletons) skeletons.push(skeleton);
@@ -274,7 +283,16 @@ function joinDetails(parts: readonly DetailFacts[], request: DetailRequest): Det
     for (const lead of part.leads) leads.push(lead);
     for (const finding of part.findings) findings.push(finding);
   }
-  return { ...joined, histories, signatures, skeletons, temporaries, leads, findings };
+
+  facts(): DetailFacts {
+    return {
+      ...this.#blobs,
+      linkTimes: this.#linkTimes,
+      entryCounts: this.#entryCounts,
+      entries: Buffer.concat(this.#entries),
+      ...this.#lists,
+    };
+  }
 }
 
 /** Finds symlinks among some layer links and tags. */
@@ -342,11 +360,16 @@ export async function peekManifests(
 
 /** Cuts packed digests into shards, over memory that all threads share: each of them gets all shards. */
 export function chunksOf(bytes: Uint8Array, size: number): Uint8Array[] {
-  const shared = new Uint8Array(new SharedArrayBuffer(bytes.length));
-  shared.set(bytes);
+  const shared = bytes.buffer instanceof SharedArrayBuffer ? bytes : shareOf(bytes);
   const parts = [];
   for (let at = 0; at < bytes.length; at += size) parts.push(shared.subarray(at, at + size));
   return parts;
+}
+
+function shareOf(bytes: Uint8Array): Uint8Array {
+  const shared = new Uint8Array(new SharedArrayBuffer(bytes.length));
+  shared.set(bytes);
+  return shared;
 }
 
 function linksIn({ digests }: OfRepository): number {
