@@ -10,7 +10,6 @@ import {
   mkdtempSync,
   openSync,
   closeSync,
-  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
@@ -159,7 +158,7 @@ describe('a root that is none', () => {
     }
     const tables = join(folder, 'no-tables');
     expectError(await regsweep(['export', root, tables]), 3, /blobs but not one repository/);
-    expect(readdirSync(tables)).toEqual([]);
+    expect(existsSync(tables)).toBe(false);
   });
 
   test('manifests without any blob: exit 3', async () => {
@@ -802,18 +801,20 @@ describe('an output that takes nothing', () => {
     expect(existsSync(file)).toBe(false);
   });
 
-  test('too few descriptors to load the command with: exit 1, and what to raise', async () => {
+  test('too few descriptors, however few: exit 1, and what to raise', async () => {
     const { root } = makeShop('few-descriptors');
     const told: string[] = [];
-    for (let limit = 28; limit <= 44; limit += 4) {
+    for (let limit = 16, worked = false; !worked; limit++) {
       const wrapper = ['sh', '-c', `ulimit -n ${limit}; exec "$@"`, 'sh'];
       const { code, stderr } = await regsweep(['plan', root], { wrapper });
-      expect(stderr).not.toContain('a bug');
-      if (stderr.startsWith('error: EMFILE')) told.push(`${code} ${stderr}`);
+      // Below some limit Node has none left for the program's first file, and tells so itself.
+      if (stderr.startsWith('error:')) told.push(`${code} ${stderr}`);
+      worked = code === 0;
     }
+    // Node 20 loads the modules of a command side by side and has none left then, others in the scan.
     expect(told.length).toBeGreaterThan(0);
     for (const text of told)
-      expect(text).toMatch(/^1 error: .*\.js'\n {2}raise the limit \(ulimit /);
+      expect(text).toMatch(/^1 error: .*EMFILE.*\n {2}raise the limit \(ulimit /);
   });
 
   test('a reader that goes away is no error', () => {
