@@ -148,7 +148,7 @@ describe('a sweep that is to end early', () => {
     await finishes(ORPHANS);
   });
 
-  test.each(['24d', '25d', '52w', '1000w'])('within %s is never short of time', async (long) => {
+  test.each(['24d', '25d', '1000w'])('within %s is never short of time', async (long) => {
     const run = await sweep(file, ['--max-duration', long]);
     expect(run.stderr).not.toContain('Timeout');
     expect(run.json).toMatchObject({ ended: 'complete', remaining: 0 });

@@ -15,11 +15,14 @@ import type { Mended } from '../support/outage.ts';
 import { describeUnless, describeWithPackages } from '../support/packages.ts';
 import { putManifest, startRegistry } from '../support/registry.ts';
 import type { Registry } from '../support/registry.ts';
+import { runsOf } from '../support/runs.ts';
 
 vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 
 /** Pushed before anything goes wrong, and written out: nothing of it may be lost. */
 const KEPT = makeImage({ seed: 'kept', layers: 2 });
+/** The numbers of the rounds that are tried. */
+const rounds = (all: number): number[] => Array.from({ length: runsOf(all) }, (_, i) => i + 1);
 const TAGS = Array.from({ length: 12 }, (_, i) => `v${i}`);
 const image = (tag: string): Image =>
   makeImage({ seed: `pushed ${tag}`, layers: 3, layerBytes: 30_000 });
@@ -117,7 +120,7 @@ describeWithPackages(['docker-registry', 'skopeo'], 'after an outage under push'
     return mended;
   }
 
-  test.each([1, 2, 3])('a registry that is killed (%i)', async (round) => {
+  test.each(rounds(3))('a registry that is killed (%i)', async (round) => {
     const root = join(folder, `killed-${round}`);
     const registry = await startRegistry({ root });
     await pushManifest(registry, 'shop/kept', KEPT, '1');
@@ -153,7 +156,7 @@ describeWithPackages(['docker-registry', 'skopeo'], 'after an outage under push'
         await recover(`${type} full`, root, mount);
       });
 
-      test.each([1, 2])('that loses its power (%i)', async (round) => {
+      test.each(rounds(2))('that loses its power (%i)', async (round) => {
         const mount = new LoopMount(type);
         mounts.push(mount);
         const root = join(mount.point, 'registry');

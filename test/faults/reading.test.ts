@@ -9,6 +9,7 @@ import * as cli from '../support/cli.ts';
 import { captureTree, differences, restoreTree, unlike } from '../support/consistency.ts';
 import { describeWithPackages } from '../support/packages.ts';
 import { createPrng } from '../support/prng.ts';
+import { runsOf } from '../support/runs.ts';
 import { buildShim, readCalls, SHIM_PACKAGES } from '../support/shim.ts';
 import type { Injection, Shim } from '../support/shim.ts';
 import { FLAGS, makeEveryAction } from './every-action.ts';
@@ -27,7 +28,7 @@ vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 
 const SEED = 20_240_612;
 /** How many of the calls are tried, of those that there are. */
-const TRIES = 20;
+const TRIES = runsOf(30);
 
 describeWithPackages([...SHIM_PACKAGES, 'strace'], `a scan that is denied (seed ${SEED})`, () => {
   let shim: Shim;

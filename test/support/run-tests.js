@@ -1,8 +1,10 @@
 // Runs the linters, the type checker and every test, and ends with the runner's own count.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -13,6 +15,18 @@ const filters = process.argv.slice(2);
 function run(name, args) {
   const { status } = spawnSync(join(bin, name), args, { cwd: root, stdio: ['ignore', 1, 2] });
   return status === 0;
+}
+
+/**
+ * Runs beside others, and prints in one piece what it said.
+ * @param {string} name @param {string[]} args
+ */
+async function check(name, args) {
+  const child = spawn(join(bin, name), args, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] });
+  const said = [child.stdout, child.stderr].map((stream) => text(stream));
+  const [code] = await once(child, 'close');
+  process.stdout.write((await Promise.all(said)).join(''));
+  return code === 0;
 }
 
 /** @param {string} file */
@@ -28,9 +42,9 @@ function readReport(file) {
 const checks =
   filters.length > 0
     ? []
-    : [
-        run('tsc', ['-p', 'test/tsconfig.json']),
-        run('oxlint', [
+    : await Promise.all([
+        check('tsc', ['-p', 'test/tsconfig.json']),
+        check('oxlint', [
           '-c',
           'test/oxlintrc.json',
           '--type-aware',
@@ -40,7 +54,7 @@ const checks =
           'bin',
           'fixtures',
         ]),
-        run('prettier', [
+        check('prettier', [
           '--config',
           'test/prettier.json',
           '--ignore-path',
@@ -53,9 +67,9 @@ const checks =
           'bin',
           'fixtures',
         ]),
-        run('knip', ['-c', 'test/knip.json', '--no-progress']),
-        run('publint', ['--strict']),
-      ];
+        check('knip', ['-c', 'test/knip.json', '--no-progress']),
+        check('publint', ['--strict']),
+      ]);
 
 const folder = mkdtempSync(join(tmpdir(), 'regsweep-report-'));
 const file = join(folder, 'report.json');
