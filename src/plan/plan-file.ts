@@ -24,6 +24,11 @@ export interface PlanHeader {
   readonly survivors?: string;
 }
 
+/** Whether a plan only puts back, and so says nothing of what is to stay. */
+export function isUndo({ survivors }: PlanHeader): boolean {
+  return survivors === undefined;
+}
+
 /** What a sweep needs to derive the same live set again; times in milliseconds. */
 export interface PlanOptions {
   readonly graceMs: number;

@@ -6,7 +6,7 @@ import { parseRepositoryName, parseTag } from '../registry/reference.js';
 import { parseRfc3339 } from '../registry/time.js';
 import { LINK_BUFFER } from '../registry/link.js';
 import type { Action, ActionKind, LinkAction, Ownership } from './action.js';
-import { PLAN_FORMAT } from './plan-file.js';
+import { isUndo, PLAN_FORMAT } from './plan-file.js';
 import type { PlanHeader, PlanTrailer } from './plan-file.js';
 import { isRemovableDirectory, isStorePath, isTemporaryPath } from './validate.js';
 import { isTree } from '../registry/tree.js';
@@ -62,7 +62,7 @@ export function parsePlan(bytes: Buffer, shownAs: string, lineLimit = LINE_LIMIT
     throw bad(shownAs, `it has ${actions.length} actions and its trailer says ${trailer.actions}`);
   }
   const removes = actions.some(({ kind }) => kind !== 'link' && kind !== 'attributes');
-  if (removes && header.survivors === undefined) {
+  if (removes && isUndo(header)) {
     throw bad(`${shownAs}:1`, 'it removes something, and does not say what is to stay');
   }
   return { header, actions, trailer };

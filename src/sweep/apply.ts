@@ -10,6 +10,7 @@ import type {
 import { DIGEST_OF_NOTHING } from '../registry/digest.js';
 import { blobData, blobDirectory, DATA, LINK, uploadDirectory } from '../registry/layout.js';
 import { LINK_BUFFER } from '../registry/link.js';
+import { linkedName } from '../registry/reference.js';
 import { guard, split } from './hand.js';
 import type { Hand } from './hand.js';
 
@@ -154,7 +155,7 @@ function putLink(hand: Hand, action: LinkAction, gone: Set<string> | undefined):
   if (present !== undefined && !isBlank && !present.equals(replaceable)) return already;
   const needsBlob =
     action.exact === undefined && (action.place === 'revision' || action.place === 'layer');
-  const manifest = `${action.repository}@${action.content}`;
+  const manifest = linkedName(action.repository, action.content);
   const lacks =
     gone?.has(manifest) === true ||
     (needsBlob && hand.directory(blobDirectory(action.content))?.stat(DATA) === undefined);

@@ -8,6 +8,7 @@ import { REPAIRS } from '../plan/action.js';
 import type { Action } from '../plan/action.js';
 import { surveyStore } from '../plan/derive.js';
 import type { Survey } from '../plan/derive.js';
+import { isUndo } from '../plan/plan-file.js';
 import type { PlanHeader } from '../plan/plan-file.js';
 import { survivorsOf } from '../plan/survivors.js';
 import type { ScanOptions } from '../scan/scan.js';
@@ -62,7 +63,7 @@ export async function checkPlan(
   const tagTimes = actions.some(({ kind }) => kind === 'tag');
   const survey = await surveyStore({ ...scan, tagTimes }, (index) => decisionsOf(index, actions));
   // A repair of what can be seen asks for nothing that is hidden.
-  const isRepair = header.survivors === undefined || header.counts['mends'] !== undefined;
+  const isRepair = isUndo(header) || header.counts['mends'] !== undefined;
   if (!isRepair || actions.some(({ kind }) => !REPAIRS.has(kind))) refuseBlind(survey.blind);
   const changed = changeSince(survey, header, actions);
   if (changed !== undefined) throw stale(changed);
@@ -117,7 +118,7 @@ function changeSince(
   header: PlanHeader,
   actions: readonly Action[],
 ): string | undefined {
-  if (header.survivors === undefined) return undefined;
+  if (isUndo(header)) return undefined;
   if (survivorsOf(index, actions) === header.survivors) return undefined;
   return `something was pushed, tagged or deleted after ${header.created}`;
 }

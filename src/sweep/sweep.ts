@@ -6,6 +6,7 @@ import { dataBytesOf } from '../plan/action.js';
 import type { Action } from '../plan/action.js';
 import { surveyStore } from '../plan/derive.js';
 import { keepEverything } from '../graph/liveness.js';
+import { isUndo } from '../plan/plan-file.js';
 import type { Plan } from '../plan/read-plan.js';
 import type { StoreRoot } from '../scan/root.js';
 import type { ScanOptions } from '../scan/scan.js';
@@ -19,7 +20,7 @@ import { checkBlobs, checkPlan } from './prepare.js';
 import { isRemoved, prefixOf, removeBlobActions } from './remove-blobs.js';
 import type { BlobAction } from './remove-blobs.js';
 import { Watch } from './watch.js';
-import { isUndo, writeUndo } from './undo.js';
+import { writeUndo } from './undo.js';
 import { offerOf, verify } from './verify.js';
 import type { Verification } from './verify.js';
 
@@ -90,7 +91,7 @@ class Run {
   constructor(options: SweepOptions) {
     this.#options = options;
     // A repair is stale then: what it does to the rest may go by what that link says.
-    this.#gone = isUndo(options.plan) ? new Set() : undefined;
+    this.#gone = isUndo(options.plan.header) ? new Set() : undefined;
   }
 
   async all(): Promise<SweepResult> {
@@ -259,7 +260,7 @@ class Run {
  */
 export function assertSameRoot(plan: Plan, root: StoreRoot): void {
   const { header } = plan;
-  const isSameDevice = header.dev === root.dev || (isUndo(plan) && header.root === root.base);
+  const isSameDevice = header.dev === root.dev || (isUndo(header) && header.root === root.base);
   if (isSameDevice && header.ino === String(root.ino)) return;
   throw new AppError(
     'usage',

@@ -26,11 +26,6 @@ export function undoPolicy(header: PlanHeader): string {
   return `undo of the plan of ${header.created}`;
 }
 
-/** Whether a plan only puts back, and so says nothing of what is to stay. */
-export function isUndo({ header }: Plan): boolean {
-  return header.survivors === undefined;
-}
-
 /** The run that is to be undone. */
 interface UndoneBy {
   readonly plan: Plan;
