@@ -6,6 +6,12 @@ const EMPTY = 0xffffffff;
 /** Digests a page: a power of two, so that shifts find the page and the place in it. */
 const PAGE = 4096;
 const PAGE_SHIFT = Math.log2(PAGE);
+/**
+ * Digests that are looked for together. Each may lie anywhere in memory: one after the other, a
+ * look waits for that twice, 490 ns in a table of 318,000. With 32 on their way at once it takes 200
+ * (with 16 or 128: 210 and 260).
+ */
+const BATCH = 32;
 
 /**
  * Gives each digest a small integer, in the order in which they come. sha256 digests lie
@@ -21,6 +27,8 @@ export class DigestTable {
   /** The bytes of each page. */
   readonly #bytes: Buffer[] = [];
   #slots = new Uint32Array(4096).fill(EMPTY);
+  /** What `#fetch` read last. */
+  readonly #fetched = new Uint32Array(BATCH);
   readonly #seed: number;
   readonly #others = new Map<Digest, number>();
   readonly #otherTexts = new Map<number, Digest>();
@@ -36,9 +44,13 @@ export class DigestTable {
   idsOf(packed: Uint8Array, none?: number): Uint32Array {
     const words = wordsOf(packed);
     const ids = new Uint32Array(packed.length / PACKED);
-    for (let i = 0; i < ids.length; i++) {
-      const isNone = none !== undefined && isZero(words, i * WORDS);
-      ids[i] = isNone ? none : this.#intern(words, i * WORDS);
+    for (let from = 0; from < ids.length; from += BATCH) {
+      const to = Math.min(from + BATCH, ids.length);
+      this.#fetch(words, from, to);
+      for (let i = from; i < to; i++) {
+        const isNone = none !== undefined && isZero(words, i * WORDS);
+        ids[i] = isNone ? none : this.#intern(words, i * WORDS);
+      }
     }
     return ids;
   }
@@ -125,6 +137,24 @@ export class DigestTable {
 
   #bytesOf(id: number): Buffer {
     return this.#bytes[id >>> PAGE_SHIFT] as Buffer;
+  }
+
+  /**
+   * Reads what `#intern` will read for some digests, so that it is in the processor's cache. The
+   * loops are as short as they are because only then many reads wait at the same time.
+   */
+  #fetch(words: Uint32Array, from: number, to: number): void {
+    const slots = this.#slots;
+    const mask = slots.length - 1;
+    const ids = this.#fetched;
+    const count = to - from;
+    for (let i = 0; i < count; i++) ids[i] = hashOf(words, (from + i) * WORDS, this.#seed) & mask;
+    for (let i = 0; i < count; i++) ids[i] = slots[ids[i] as number] as number;
+    const pages = this.#pages;
+    for (let i = 0; i < count; i++) {
+      const id = ids[i] as number;
+      if (id !== EMPTY) ids[i] = (pages[id >>> PAGE_SHIFT] as Uint32Array)[placeOf(id)] as number;
+    }
   }
 
   #intern(words: Uint32Array, at: number): number {
