@@ -15,9 +15,9 @@ export function displayName(path: BytePath): string {
   return isAscii(path) ? path : Buffer.from(path, 'latin1').toString('utf8');
 }
 
+/** Every path of a scan is asked: a look at each character took a quarter of an lstat's time. */
 function isAscii(text: string): boolean {
-  for (let i = 0; i < text.length; i++) if (text.charCodeAt(i) > 0x7f) return false;
-  return true;
+  return Buffer.byteLength(text, 'utf8') === text.length;
 }
 
 /** A JSON text in which what a terminal would act on is spelt out, as JSON may. */

@@ -51,8 +51,22 @@ export function makeReadFs(fs: NodeLikeFs = nodeFs): ReadFs {
     directories: (path) => listDirectories(fs, path),
     entries: (path) => listWhole(fs, path, () => listEntries(fs, path), countDirectories),
     names: (path) => fs.readdirSync(toNative(path), { encoding: 'latin1' }),
-    stat: (path) => absentAs(() => toFileStat(fs.lstatSync(toNative(path), { bigint: true }))),
-    quickStat: (path) => absentAs(() => toQuickStat(fs.lstatSync(toNative(path)))),
+    stat(path) {
+      try {
+        return toFileStat(fs.lstatSync(toNative(path), { bigint: true }));
+      } catch (error) {
+        if (isAbsent(error)) return undefined;
+        throw error;
+      }
+    },
+    quickStat(path) {
+      try {
+        return toQuickStat(fs.lstatSync(toNative(path)));
+      } catch (error) {
+        if (isAbsent(error)) return undefined;
+        throw error;
+      }
+    },
     read(path, buffer) {
       const fd = open(path);
       try {
@@ -156,14 +170,9 @@ function kindOf(entry: Pick<Stats, 'isFile' | 'isDirectory' | 'isSymbolicLink'>)
 }
 
 /** ENOTDIR: a file stands where a directory of the path should be, so the path is not there. */
-function absentAs<T>(call: () => T): T | undefined {
-  try {
-    return call();
-  } catch (error) {
-    const code = errnoOf(error);
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-    throw error;
-  }
+function isAbsent(error: unknown): boolean {
+  const code = errnoOf(error);
+  return code === 'ENOENT' || code === 'ENOTDIR';
 }
 
 function toQuickStat(stat: Stats): QuickStat {

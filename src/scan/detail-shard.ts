@@ -1,4 +1,4 @@
-import type { BytePath, ReadFs } from '../fs/read-fs.js';
+import type { BytePath, FileStat, ReadFs } from '../fs/read-fs.js';
 import { asBuffer, digestOf, PACKED, unpackDigest } from '../registry/digest.js';
 import type { Digest } from '../registry/digest.js';
 import type { Finding } from '../registry/finding.js';
@@ -16,7 +16,7 @@ import {
   tagIndexDirectory,
 } from '../registry/layout.js';
 import type { FoundFile, Lead } from './facts.js';
-import { PackedList, ShardReader } from './shard.js';
+import { PackedList, ShardReader, UNSEEN } from './shard.js';
 import type { ShardContext } from './shard.js';
 
 /** Something of one repository, by packed digests: an object for each would cost its clone. */
@@ -184,13 +184,13 @@ interface BlobMeasures {
 
 function measureBlob(reader: ShardReader, path: string, at: number, into: BlobMeasures): number {
   const data = `${path}/${DATA}`;
-  let failed = true;
-  const stat = reader.try(data, (absolute) => {
-    const found = reader.fs.stat(absolute);
-    failed = false;
-    return found;
-  });
-  if (failed) return BLOB.unreadable;
+  let stat: FileStat | undefined;
+  try {
+    stat = reader.fs.stat(`${reader.base}/${data}`);
+  } catch (error) {
+    reader.failed(data, error);
+    return BLOB.unreadable;
+  }
   if (stat === undefined) return findTemporaries(reader, path, into.temporaries);
   if (stat.kind !== 'file') {
     reader.note('stray', 'notice', data, 'no regular file; left alone');
@@ -242,17 +242,17 @@ function linkTimes(
 }
 
 function linkTime(reader: ShardReader, directory: string, temporaries: FoundFile[]): number {
-  // A link that cannot be looked at, or is no file, counts as of now: within any grace.
-  let time = Infinity;
   const link = `${directory}/${LINK}`;
-  reader.try(link, (absolute) => {
-    const stat = reader.fs.quickStat(absolute);
-    if (stat === undefined) time = Number.NaN;
-    else if (stat.isFile) time = stat.mtimeMs;
-    else reader.note('stray', 'notice', link, 'no regular file; left alone, and so is its blob');
-  });
-  if (!Number.isNaN(time)) return time;
-  return findTemporaries(reader, directory, temporaries) === BLOB.absent ? BARE : Number.NaN;
+  const stat = reader.look(link);
+  if (stat === undefined) {
+    return findTemporaries(reader, directory, temporaries) === BLOB.absent ? BARE : Number.NaN;
+  }
+  if (stat !== UNSEEN && stat.isFile) return stat.mtimeMs;
+  if (stat !== UNSEEN) {
+    reader.note('stray', 'notice', link, 'no regular file; left alone, and so is its blob');
+  }
+  // A link that cannot be looked at, or is no file, counts as of now: within any grace.
+  return Infinity;
 }
 
 function readEntries(
@@ -281,16 +281,18 @@ function readEntries(
  */
 function entriesOf(reader: ShardReader, index: BytePath): readonly string[] {
   const path = `${index}/sha256`;
-  let names: readonly string[] | undefined = [];
-  reader.try(path, (absolute) => {
+  try {
+    const absolute = `${reader.base}/${path}`;
     const expected = reader.fs.quickStat(absolute)?.subdirectories;
-    if (expected === undefined || expected === 0 || expected === 1) return;
+    if (expected === undefined || expected === 0 || expected === 1) return [];
     // A sweep follows no symlink, so what stands behind one is not planned.
-    if (reader.fs.quickStat(`${reader.base}/${index}`)?.isSymlink !== false) return;
+    if (reader.fs.quickStat(`${reader.base}/${index}`)?.isSymlink !== false) return [];
     const listed = reader.fs.names(absolute);
-    names = listed.length === expected ? listed : undefined;
-  });
-  if (names !== undefined) return names;
+    if (listed.length === expected) return listed;
+  } catch (error) {
+    reader.failed(path, error);
+    return [];
+  }
   const listing = reader.directories(path, () => undefined);
   return listing === undefined || listing.others.length > 0 ? [] : listing.names;
 }

@@ -7,7 +7,7 @@ import { REVISION } from './facts.js';
 import type { FoundRepository, RepositoryFacts } from './facts.js';
 import { emptyCollection, factsOf, findTemporaries, standInsAmong } from './repository-parts.js';
 import type { Collected, Current } from './repository-parts.js';
-import { ShardReader } from './shard.js';
+import { ShardReader, UNSEEN } from './shard.js';
 import type { ShardContext } from './shard.js';
 import { readTags } from './tag-links.js';
 import { readUploads } from './uploads.js';
@@ -73,28 +73,29 @@ function readRevisions(into: Collected, current: Current): void {
     current,
     `${current.directory}/${MANIFESTS}/revisions`,
     'revision',
-    (path) => {
-      const link = `${path}/${LINK}`;
-      // When the link's state cannot be told, the revision counts as there.
-      let flags: number = REVISION.linked | REVISION.badLink;
-      let mtimeMs = Infinity;
-      let atimeMs = Infinity;
-      into.reader.try(link, (absolute) => {
-        const stat = into.reader.fs.quickStat(absolute);
-        flags = flagsOf(stat);
-        mtimeMs = stat?.mtimeMs ?? 0;
-        atimeMs = stat?.atimeMs ?? 0;
-        if (stat?.isSymlink === true) into.reader.follow(link);
-        if (stat !== undefined && (flags & REVISION.badLink) !== 0) {
-          noteBadLink(into.reader, link, current.name, stat.isFile, stat.size);
-        }
-      });
-      if (flags === 0 && findTemporaries(into, path)) flags = REVISION.bare;
-      into.revisionFlags.push(flags);
-      into.revisionTimes.push(mtimeMs);
-      into.revisionAccess.push(atimeMs);
-    },
+    (path) => readRevision(into, current, path),
   );
+}
+
+function readRevision(into: Collected, current: Current, path: string): void {
+  const { reader } = into;
+  const link = `${path}/${LINK}`;
+  const stat = reader.look(link);
+  if (stat === UNSEEN) {
+    // When the link's state cannot be told, the revision counts as there.
+    into.revisionFlags.push(REVISION.linked | REVISION.badLink);
+    into.revisionTimes.push(Infinity);
+    into.revisionAccess.push(Infinity);
+    return;
+  }
+  let flags = flagsOf(stat);
+  if (flags === 0 && findTemporaries(into, path)) flags = REVISION.bare;
+  into.revisionFlags.push(flags);
+  into.revisionTimes.push(stat?.mtimeMs ?? 0);
+  into.revisionAccess.push(stat?.atimeMs ?? 0);
+  if (stat === undefined || (flags & REVISION.badLink) === 0) return;
+  if (stat.isSymlink) reader.follow(link);
+  noteBadLink(reader, link, current.name, stat.isFile, stat.size);
 }
 
 function flagsOf(stat: QuickStat | undefined): number {

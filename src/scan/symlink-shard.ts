@@ -4,7 +4,7 @@ import type { Finding } from '../registry/finding.js';
 import { layerDirectory, LINK, tagCurrentDirectory, tagDirectory } from '../registry/layout.js';
 import type { OfRepository, TagsOfRepository } from './detail-shard.js';
 import type { Lead } from './facts.js';
-import { ShardReader } from './shard.js';
+import { ShardReader, UNSEEN } from './shard.js';
 import type { ShardContext } from './shard.js';
 
 /** Links that the scan itself does not look at, or not for what they are. */
@@ -28,8 +28,8 @@ export function readSymlinks(fs: ReadFs, shard: SymlinkShard): SymlinkFacts {
   const reader = new ShardReader(fs, shard);
   const repositories = new Set<BytePath>();
   const look = (repository: BytePath, path: BytePath): void => {
-    const stat = reader.try(path, (absolute) => fs.quickStat(absolute));
-    if (stat?.isSymlink !== true || reader.follow(path) === undefined) return;
+    const stat = reader.look(path);
+    if (stat === UNSEEN || stat?.isSymlink !== true || reader.follow(path) === undefined) return;
     reader.note('symlink', 'damage', path, 'a symbolic link; never changed', { repository });
     repositories.add(repository);
   };

@@ -38,11 +38,14 @@ function readTag(
   }
   let length = -1;
   let stat: QuickStat | undefined;
-  reader.try(link, (absolute) => {
+  try {
+    const absolute = `${reader.base}/${link}`;
     // Before it is read, which may be what the atime tells of afterwards.
     if (times) stat = reader.fs.quickStat(absolute);
     length = readLeaf(into, current, link, absolute);
-  });
+  } catch (error) {
+    reader.failed(link, error);
+  }
   into.tagNames.push(name);
   into.tagTimes.push(stat?.mtimeMs ?? Infinity);
   into.tagAccess.push(stat?.atimeMs ?? Infinity);
