@@ -68,12 +68,8 @@ function readRepository(
  * whether it is there: contents are read where the algorithm is another.
  */
 function readRevisions(into: Collected, current: Current): void {
-  forEachDigest(
-    into,
-    current,
-    `${current.directory}/${MANIFESTS}/revisions`,
-    'revision',
-    (path) => readRevision(into, current, path),
+  forEachDigest(into, current, `${current.directory}/${MANIFESTS}/revisions`, 'revision', (path) =>
+    readRevision(into, current, path),
   );
 }
 
