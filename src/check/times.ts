@@ -1,10 +1,10 @@
 import { CreatedTimes } from '../evidence/created.js';
 import type { ScanOptions } from '../scan/scan.js';
 import { DEFAULT_EVIDENCE } from '../policy/model.js';
-import { showTime } from '../policy/ranking.js';
 import { describeWindow, findResets, suspectResets } from '../policy/reset-times.js';
 import { factsOfStore, NO_EVIDENCE } from '../policy/store-facts.js';
 import { REPOSITORIES } from '../registry/layout.js';
+import { showTime } from '../registry/time.js';
 import type { CheckFacts } from './facts.js';
 import { unmended } from './finding.js';
 import type { CheckFinding } from './finding.js';

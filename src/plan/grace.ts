@@ -1,9 +1,9 @@
 import { append } from '../graph/lists.js';
 import { digestText } from '../graph/store-index.js';
-import { showTime } from '../policy/ranking.js';
 import type { Digest } from '../registry/digest.js';
 import type { Finding } from '../registry/finding.js';
 import { layerDirectory, LINK } from '../registry/layout.js';
+import { showTime } from '../registry/time.js';
 import type { DetailFacts } from '../scan/detail-shard.js';
 import type { GarbageOptions, Question } from './disk-question.js';
 import { explainers } from './leftovers.js';

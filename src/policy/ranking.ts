@@ -1,4 +1,4 @@
-import { NO_SUCH_TIME } from '../registry/time.js';
+import { NO_SUCH_TIME, showTime } from '../registry/time.js';
 import type { TagFacts } from './facts.js';
 import type { Memo } from './memo.js';
 import type { Clock, Order } from './model.js';
@@ -23,12 +23,6 @@ export function flawOf(time: number | undefined, bounds: TimeBounds): string | u
   if (time === undefined || !Number.isFinite(time)) return 'not known';
   if (time > bounds.now) return `in the future: ${showTime(time)}`;
   return time < bounds.implausibleBefore ? `implausible: ${showTime(time)}` : undefined;
-}
-
-/** An instant for people, `2024-03-31T01:00:00Z`; beyond the range of dates, its number. */
-export function showTime(time: number): string {
-  const date = new Date(time);
-  return Number.isNaN(date.getTime()) ? String(time) : `${date.toISOString().slice(0, 19)}Z`;
 }
 
 /** A repository's tags, with what ranking them needs; sorted once for each order. */

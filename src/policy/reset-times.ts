@@ -1,5 +1,6 @@
+import { showTime } from '../registry/time.js';
 import type { RepositoryFacts, TagFacts } from './facts.js';
-import { isBelievable, showTime } from './ranking.js';
+import { isBelievable } from './ranking.js';
 import type { TimeBounds } from './ranking.js';
 
 const HOUR = 3_600_000;

@@ -27,3 +27,9 @@ export function isOnCalendar(date: string): boolean {
   const time = Date.parse(`${date}T00:00:00Z`);
   return !Number.isNaN(time) && new Date(time).toISOString().startsWith(date);
 }
+
+/** An instant for people, `2024-03-31T01:00:00Z`; beyond the range of dates, its number. */
+export function showTime(time: number): string {
+  const date = new Date(time);
+  return Number.isNaN(date.getTime()) ? String(time) : `${date.toISOString().slice(0, 19)}Z`;
+}
