@@ -57,6 +57,29 @@ export class EdgeBuffer {
   }
 }
 
+/** Characters of a sha256 digest's text. */
+export const PLAIN_DIGEST = 71;
+
+/**
+ * Adds the sha256 digest, plainly spelt, that ends with a quote; false when there is none. Nearly
+ * all are, and then the end of the string need not be looked for.
+ */
+export function addPlainDigest(
+  bytes: Uint8Array,
+  from: number,
+  flags: number,
+  out: EdgeBuffer,
+): boolean {
+  if (bytes[from + PLAIN_DIGEST] !== QUOTE || !startsWith(bytes, from, SHA256_COLON)) return false;
+  const edge = out.next();
+  if (packHexBytes(bytes, from + SHA256_COLON.length, out.digests, edge * PACKED)) {
+    out.flags[edge] = flags;
+    return true;
+  }
+  out.count--;
+  return false;
+}
+
 /** Adds the digest that a string of JSON is; false when it is none. */
 export function addDigestAt(
   bytes: Uint8Array,
@@ -65,17 +88,11 @@ export function addDigestAt(
   flags: number,
   out: EdgeBuffer,
 ): boolean {
-  if (to - from === 71 && startsWith(bytes, from, SHA256_COLON)) {
-    const edge = out.next();
-    if (packHexBytes(bytes, from + 7, out.digests, edge * PACKED)) {
-      out.flags[edge] = flags;
-      return true;
-    }
-    out.count--;
-  }
+  if (to - from === PLAIN_DIGEST && addPlainDigest(bytes, from, flags, out)) return true;
   return addDigestText(stringAt(bytes, from, to), flags, out);
 }
 
+const QUOTE = 0x22;
 const SHA256_COLON = [0x73, 0x68, 0x61, 0x32, 0x35, 0x36, 0x3a];
 
 /** Adds a digest that is not plainly spelt: escaped, in upper case, or not sha256. */

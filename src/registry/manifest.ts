@@ -1,4 +1,4 @@
-import { addDigestAt, addDigestShaped, EDGE } from './edges.js';
+import { addDigestAt, addDigestShaped, addPlainDigest, EDGE, PLAIN_DIGEST } from './edges.js';
 import type { EdgeBuffer } from './edges.js';
 import { endOfScalar, endOfSpace, endOfString } from './json-bytes.js';
 import { flagsIn, KEY, keyAt, kindIn, mediaTypeAt } from './manifest-words.js';
@@ -116,6 +116,15 @@ function walk(bytes: Uint8Array, out: EdgeBuffer): Top | undefined {
       frame = frames[depth - 1] as Frame;
       frame.wait = WAIT.commaOrEnd;
     } else if (c === 0x22) {
+      if (frame.key === KEY.digest && mayBegin(frame) && section !== KEY.subjectFolded) {
+        const flags = edgeFlags(section, depth);
+        if (flags >= 0 && addPlainDigest(bytes, pos + 1, flags, out)) {
+          owned = own(out.count - 1, owned);
+          frame.wait = WAIT.commaOrEnd;
+          pos += PLAIN_DIGEST + 2;
+          continue;
+        }
+      }
       const end = endOfString(bytes, pos + 1);
       if (end < 0) return undefined;
       if (frame.isObject && (frame.wait === WAIT.keyOrEnd || frame.wait === WAIT.key)) {

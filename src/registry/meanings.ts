@@ -19,7 +19,11 @@ export class Meanings {
     const length = to - from;
     if (length > LONGEST) return this.#ask(bytes, from, to);
     let hash = length;
-    for (let i = from; i < to; i++) hash = (Math.imul(hash, 31) + (bytes[i] as number)) | 0;
+    // Some eight of the bytes find the slot: all are compared there.
+    const step = (length >>> 3) + 1;
+    for (let i = to - 1; i >= from; i -= step) {
+      hash = (Math.imul(hash, 31) + (bytes[i] as number)) | 0;
+    }
     const slot = (hash ^ (hash >>> 16)) & (SLOTS - 1);
     const known = this.#texts[slot];
     if (known?.length === length && isSame(known, bytes, from)) {
