@@ -1,4 +1,5 @@
-import { writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { PhaseReport } from './phases.ts';
 import type { Contestant } from './race.ts';
@@ -38,10 +39,18 @@ export function planOf(place: Place, store: Store, runs: number, threads?: numbe
   };
 }
 
-export function floorOf({ tools }: Place, store: Store, runs: number, threads: number): Contestant {
+/** With `looks`, a file, what a plan measures is looked at too. */
+export function floorOf(
+  { tools }: Place,
+  store: Store,
+  runs: number,
+  threads: number,
+  looks?: string,
+): Contestant {
+  const base = `${store.root}/docker/registry/v2`;
   return {
-    name: `${FLOOR}, ${threads} threads`,
-    command: [tools.floor, `${store.root}/docker/registry/v2`, String(threads)],
+    name: `${FLOOR}${looks === undefined ? '' : " and the plan's looks"}, ${threads} threads`,
+    command: [tools.floor, base, String(threads), ...(looks === undefined ? [] : [looks])],
     runs,
     check(output) {
       const seen = JSON.parse(output) as Record<string, number>;
@@ -50,6 +59,30 @@ export function floorOf({ tools }: Place, store: Store, runs: number, threads: n
       }
     },
   };
+}
+
+/** Makes the list of what a plan measures: the blobs that go, and the layer links. */
+export function writeLooks({ root, temporary }: Place, store: Store): string {
+  const plan = join(temporary, 'plan.ndjson');
+  const flags = ['-m', '--registry-stopped', '--no-progress', '-o', plan];
+  const command = [join(root, 'bin/regsweep.js'), 'plan', store.root, ...flags];
+  const { status } = spawnSync(process.execPath, command, { stdio: ['ignore', 'ignore', 2] });
+  if (status !== 0) throw new Error('no plan; nothing was measured');
+  const paths: string[] = [];
+  for (const line of readFileSync(plan, 'utf8').split('\n')) {
+    if (!/^\{"kind":"(?:blob|layer-link)"/.test(line)) continue;
+    const { digest, repository } = JSON.parse(line) as { digest: string; repository?: string };
+    const hex = digest.slice('sha256:'.length);
+    paths.push(
+      repository === undefined
+        ? `blobs/sha256/${hex.slice(0, 2)}/${hex}/data\n`
+        : `repositories/${repository}/_layers/sha256/${hex}/link\n`,
+    );
+  }
+  const looks = join(temporary, 'looks');
+  writeFileSync(looks, paths.join(''));
+  rmSync(plan);
+  return looks;
 }
 
 /** The plan within one process, part by part. */

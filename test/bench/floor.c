@@ -1,11 +1,14 @@
 /*
  * The floor: with N threads, only the system calls that the rules of garbage collection need.
  *
- *   floor BASE THREADS        BASE is docker/registry/v2
+ *   floor BASE THREADS [LOOKS]     BASE is docker/registry/v2
  *
  * Lists the repositories, their revisions, tags and layer links, and the blobs; looks at each
  * revision's link; reads each tag's link, and the data of each manifest that a revision names,
  * once. It checks, hashes and parses nothing. Prints what it saw as JSON.
+ *
+ * With LOOKS, a file with a path below BASE on each line, it looks at those as well, and at each
+ * tag's history: at what a plan has to measure.
  */
 #define _GNU_SOURCE
 #include <dirent.h>
@@ -33,6 +36,8 @@ static char (*manifests)[HEX + 1];
 static size_t manifest_count;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static atomic_size_t next, tags, links, blobs;
+static char **looks;
+static size_t look_count;
 
 static void die(const char *path) {
   fprintf(stderr, "floor: %s: %s\n", path, strerror(errno));
@@ -108,6 +113,10 @@ static void see_tag(const char *path, const char *name, void *context) {
   make_path(link, "%s/%s/current/link", path, name);
   read_file(link);
   atomic_fetch_add_explicit(&tags, 1, memory_order_relaxed);
+  if (looks == NULL) return;
+  struct stat stat;
+  make_path(link, "%s/%s/index/sha256", path, name);
+  if (lstat(link, &stat) != 0) die(link);
 }
 
 static void count(const char *path, const char *name, void *counter) {
@@ -147,6 +156,31 @@ static void *read_manifests(void *unused) {
   return NULL;
 }
 
+static void *look(void *unused) {
+  (void)unused;
+  char path[PATH_MAX];
+  struct stat stat;
+  for (size_t i; (i = atomic_fetch_add(&next, 1)) < look_count;) {
+    make_path(path, "%s/%s", base, looks[i]);
+    if (lstat(path, &stat) != 0) die(path);
+  }
+  return NULL;
+}
+
+static void read_looks(const char *path) {
+  FILE *file = fopen(path, "r");
+  if (file == NULL) die(path);
+  char *line = NULL;
+  size_t size = 0;
+  for (ssize_t length; (length = getline(&line, &size, file)) > 0;) {
+    line[length - 1] = '\0';
+    looks = grow(looks, look_count, sizeof *looks);
+    looks[look_count++] = strdup(line);
+  }
+  free(line);
+  fclose(file);
+}
+
 static void in_parallel(int threads, void *(*work)(void *)) {
   pthread_t started[threads];
   atomic_store(&next, 0);
@@ -160,12 +194,13 @@ static void in_parallel(int threads, void *(*work)(void *)) {
 static int by_digest(const void *a, const void *b) { return memcmp(a, b, HEX); }
 
 int main(int argc, char **argv) {
-  int threads = argc == 3 ? atoi(argv[2]) : 0;
+  int threads = argc == 3 || argc == 4 ? atoi(argv[2]) : 0;
   if (threads < 1 || threads > 256) {
-    fprintf(stderr, "usage: floor BASE THREADS\n");
+    fprintf(stderr, "usage: floor BASE THREADS [LOOKS]\n");
     return 2;
   }
   base = argv[1];
+  if (argc == 4) read_looks(argv[3]);
   char path[PATH_MAX];
   int unused = 0;
   make_path(path, "%s/repositories", base);
@@ -179,6 +214,7 @@ int main(int argc, char **argv) {
     memmove(manifests[manifest_count++], manifests[i], sizeof *manifests);
   }
   in_parallel(threads, read_manifests);
+  in_parallel(threads, look);
   printf("{\"repositories\":%zu,\"revisions\":%zu,\"manifests\":%zu,", repository_count, revisions,
          manifest_count);
   printf("\"tags\":%zu,\"layerLinks\":%zu,\"blobs\":%zu}\n", tags, links, blobs);

@@ -2,7 +2,16 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type * as Demo from '../../fixtures/demo/make.js';
-import { FLOOR, othersOf, phasesOf, planOf, REFERENCE, startsOf, floorOf } from './contestants.ts';
+import {
+  FLOOR,
+  floorOf,
+  othersOf,
+  phasesOf,
+  planOf,
+  REFERENCE,
+  startsOf,
+  writeLooks,
+} from './contestants.ts';
 import type { Place } from './contestants.ts';
 import type { Phase, PhaseReport } from './phases.ts';
 import { dropCaches, race } from './race.ts';
@@ -23,14 +32,16 @@ const RULES = 30;
 /** Everything in the page cache: after a first run of all, those that are counted. */
 export function measureHot(place: Place, store: Store, runs: number, quick: boolean): Results {
   const { others, missing } = quick ? { others: [], missing: [] } : othersOf(place, store);
+  const looks = writeLooks(place, store);
   const fast = [
     floorOf(place, store, runs, HOT_THREADS),
+    floorOf(place, store, runs, HOT_THREADS, looks),
     planOf(place, store, runs),
     planOf(place, store, runs, HOT_THREADS),
   ];
   race(
     place.tools,
-    fast.slice(0, 2).map((one) => ({ ...one, runs: 1 })),
+    fast.slice(0, 3).map((one) => ({ ...one, runs: 1 })),
   );
   const measured = [...race(place.tools, fast), ...race(place.tools, others)];
   return { title: titled('hot', missing), rows: compare(measured), measured };
@@ -41,6 +52,7 @@ export function measureCold(place: Place, store: Store, runs: number, quick: boo
   const { others, missing } = quick ? { others: [], missing: [] } : othersOf(place, store);
   const contestants = [
     floorOf(place, store, runs, COLD_THREADS),
+    floorOf(place, store, runs, COLD_THREADS, writeLooks(place, store)),
     planOf(place, store, runs),
     planOf(place, store, runs, COLD_THREADS),
     ...others,
