@@ -1,4 +1,3 @@
-import { describeProcess, lookForRegistry } from '../sweep/quiescence.js';
 import type { Session } from './session.js';
 
 /** A warning for each registry that seems to run on the store, with what that means for a command. */
@@ -8,6 +7,7 @@ export async function registryWarnings(
   meaning: string,
 ): Promise<string[]> {
   if (registryStopped) return [];
+  const { describeProcess, lookForRegistry } = await import('../sweep/quiescence.js');
   const { processes } = await lookForRegistry(fs, root);
   return processes.map((found) => `${describeProcess(found)}; ${meaning}`);
 }

@@ -5,7 +5,6 @@ import { runTask } from './handlers.js';
 import type { TaskName, Tasks } from './handlers.js';
 import { claim, claimed, closeCounter, makeCounter } from './lane.js';
 import type { Answer, Lane } from './lane.js';
-import { startPool } from './pool.js';
 import type { Pool } from './pool.js';
 
 export interface RunnerOptions {
@@ -125,8 +124,7 @@ export class Runner {
 
   #start(ahead: number): Promise<Pool> {
     if (this.#pool === undefined) {
-      const { threads, deepest = threads, workerFile } = this.#options;
-      this.#pool = startPool({ most: Math.max(1, deepest), ahead, workerFile });
+      this.#pool = makePool(this.#options, ahead);
       // Whoever runs a shard next is told.
       this.#pool.catch(() => undefined);
     }
@@ -162,6 +160,13 @@ export class Runner {
       budget === 0 || (this.#spentMs >= budget && done > 0 && (spentMs / done) * left >= POOL_MS);
     return this.#pooled;
   }
+}
+
+/** Loads what makes a pool only now: a small store needs none. */
+async function makePool(options: RunnerOptions, ahead: number): Promise<Pool> {
+  const { startPool } = await import('./pool.js');
+  const { threads, deepest = threads, workerFile } = options;
+  return await startPool({ most: Math.max(1, deepest), ahead, workerFile });
 }
 
 /** What the shards of a run say, as it comes in from this thread and from others. */

@@ -28,6 +28,14 @@ describe('the table of digests', () => {
     expect(table.find(digestOf('never seen') as Digest)).toBeUndefined();
   });
 
+  it('gives one integer to a digest that comes again at once', () => {
+    const table = new DigestTable(5);
+    const digests = many.slice(0, 400).flatMap((digest, i) => [digest, many[i >> 1] as string]);
+    const ids = [...table.idsOf(pack(digests))];
+    expect(ids).toEqual(digests.map((digest) => table.find(digest as Digest)));
+    expect(table.size).toBe(400);
+  });
+
   it('keeps other algorithms apart, through every growth', () => {
     const table = new DigestTable(7);
     const ids = new Map<Digest, number>();

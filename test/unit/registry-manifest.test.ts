@@ -126,6 +126,30 @@ describe('the manifest scanner and JSON.parse', () => {
     );
   });
 
+  it('strings mean the same spelt plainly and in escapes', () => {
+    fc.assert(
+      fc.property(
+        documents.object as fc.Arbitrary<Entries>,
+        fc.constantFrom('', ' ', '\n\t'),
+        (document, space) => {
+          expect(scan(write(document, space, true))).toEqual(scan(write(document, space, false)));
+        },
+      ),
+      { numRuns: 2000 },
+    );
+  });
+
+  it.each([
+    ['a digit short', (digest: string) => digest.slice(0, -1)],
+    ['a digit more', (digest: string) => `${digest}0`],
+    ['with no digit', (digest: string) => `${digest.slice(0, -1)}g`],
+    ['a quote short', (digest: string) => `${digest.slice(0, -1)}\\"`],
+  ])('what is %s is no digest', (_, spoil) => {
+    const [good, bad] = DIGESTS as [string, string];
+    const text = `{"config":{"digest":"${spoil(bad)}"},"layers":[{"digest":"${good}"}]}`;
+    expect(scan(text)).toMatchObject({ kind: KIND.image, edges: new Set([good]) });
+  });
+
   it('of two equal keys both count, whichever JSON.parse drops', () => {
     const [a, b] = DIGESTS as [string, string];
     const { edges } = scan(`{"config":{"digest":"${a}","digest":"${b}"},"layers":[]}`);
