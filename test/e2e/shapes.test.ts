@@ -15,7 +15,7 @@ import type { Shape } from '../support/shapes.ts';
 import { brokenIn, makeFolder, makeStore, STOPPED } from '../support/sweep.ts';
 
 /** All of it takes minutes: that is for `REGSWEEP_SHAPES=full`. */
-const MANY = process.env['REGSWEEP_SHAPES'] === 'full' ? 100_000 : 2_000;
+const MANY = process.env['REGSWEEP_SHAPES'] === 'full' ? 100_000 : 1_000;
 const FLAGS = ['-m', '--grace', '0', ...STOPPED];
 const HAS_REGISTRY = requirePackages(['docker-registry']).length === 0;
 /**

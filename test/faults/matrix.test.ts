@@ -31,7 +31,7 @@ import {
 } from './slot.ts';
 import type { Cli, Place, Slot, SlotOptions, Verdict } from './slot.ts';
 
-const SECONDS = Number(process.env['REGSWEEP_MATRIX_SECONDS'] ?? 20);
+const SECONDS = Number(process.env['REGSWEEP_MATRIX_SECONDS'] ?? 10);
 const SEED = Number(process.env['REGSWEEP_MATRIX_SEED'] ?? Date.now() % 0x7fffffff);
 
 const TITLE = `a sweep with a fault at each system call (seed ${SEED})`;
