@@ -65,7 +65,7 @@ export interface ScanOptions {
   readonly onProgress?: (stage: ScanStage, done: number, total: number) => void;
 }
 
-/*
+/**
  * Between two shards a thread hears of answers, of workers that are ready, and of signals, and at
  * the end of a stage all wait for the last one: on a cold disk 16 repositories take half a second.
  */

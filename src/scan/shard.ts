@@ -13,7 +13,7 @@ export interface ShardContext {
   readonly writeOff: readonly BytePath[];
 }
 
-/** What is there cannot be told. */
+/** Whether anything is there, and what, cannot be told. */
 export const UNSEEN = 'unseen';
 
 /** Why a repository may lose nothing that has a symlink in it. */
@@ -48,7 +48,7 @@ export class ShardReader {
 
   /**
    * What stands at a path: undefined where nothing does, `unseen` where that cannot be told and was
-   * noted. Without `try`, whose function for each link was a tenth of the compiler's work.
+   * noted. Asked of every link, so no function is made for it, as `try` needs one.
    */
   look(path: BytePath): QuickStat | typeof UNSEEN | undefined {
     try {

@@ -31,8 +31,8 @@ export function unlessShort<T>(fs: ReadFs, read: (fs: ReadFs) => T): T {
 }
 
 /**
- * The disk, and the first shortage that it told of. Each method has its own `try`: with one around
- * a function that made the call, what the compiler made of it all was a tenth of a plan's time.
+ * The disk, and the first shortage that it told of. Each method has its own `try`: functions that
+ * were made for each call were a fifth of what a plan's compilers worked on.
  */
 class Watched implements ReadFs {
   readonly #fs: ReadFs;
