@@ -69,7 +69,10 @@ export class Runner {
   ): AsyncGenerator<Tasks[K]['facts']> {
     const answers = new Answers<Tasks[K]['facts']>();
     const counter = makeCounter();
-    const crew = new Crew({ task, shards, counter }, answers);
+    // What was before, without a run or with a worker less, says nothing of how busy they are.
+    const restart = (): void => this.#depth.restart();
+    const crew = new Crew({ task, shards, counter }, answers, restart);
+    restart();
     const onAbort = (): void => answers.fail(stopped());
     this.#options.signal?.addEventListener('abort', onAbort, { once: true });
     if (this.isStopped()) onAbort();
@@ -143,8 +146,6 @@ export class Runner {
   /** The pool once its workers can take part, so that none is started beside one that is about to. */
   async #readyPool(): Promise<Pool> {
     const [pool] = await Promise.all([this.#start(0), this.#free]);
-    // What was before, with a worker less, says nothing of how busy they are together.
-    this.#depth.restart();
     return pool;
   }
 
@@ -208,24 +209,34 @@ class Answers<T> {
 class Crew<K extends TaskName> {
   readonly #lane: Omit<Lane<K>, 'port'>;
   readonly #answers: Answers<Tasks[K]['facts']>;
+  readonly #onUp: () => void;
   readonly #ended: Promise<void>[] = [];
 
-  constructor(lane: Omit<Lane<K>, 'port'>, answers: Answers<Tasks[K]['facts']>) {
+  /** `onUp` is told when a worker gives its first answer. */
+  constructor(lane: Omit<Lane<K>, 'port'>, answers: Answers<Tasks[K]['facts']>, onUp: () => void) {
     this.#lane = lane;
     this.#answers = answers;
+    this.#onUp = onUp;
   }
 
   /** Lets workers join until there are as many as wanted, and no more than shards to claim. */
   call(ready: () => Promise<Pool>, wanted: number): void {
-    const take = (answer: Answer<K>): void => {
-      if ('failed' in answer) this.#answers.fail(asError(answer.failed));
-      else this.#answers.put(answer.at, answer.facts);
-    };
     for (let more = Math.min(wanted - this.#ended.length, this.#unclaimed()); more > 0; more--) {
-      const ended = this.#join(ready(), take);
+      const ended = this.#join(ready(), this.#taker());
       this.#ended.push(ended);
       ended.catch((error: unknown) => this.#answers.fail(error));
     }
+  }
+
+  /** Takes what one worker answers. */
+  #taker(): (answer: Answer<K>) => void {
+    let isUp = false;
+    return (answer) => {
+      if (!isUp) this.#onUp();
+      isUp = true;
+      if ('failed' in answer) this.#answers.fail(asError(answer.failed));
+      else this.#answers.put(answer.at, answer.facts);
+    };
   }
 
   async #join(started: Promise<Pool>, take: (answer: Answer<K>) => void): Promise<void> {

@@ -28,7 +28,7 @@ vi.setConfig({ testTimeout: 120_000, hookTimeout: 60_000 });
 
 const SEED = 20_240_612;
 /** How many of the calls are tried, of those that there are. */
-const TRIES = runsOf(18);
+const TRIES = runsOf(30);
 
 describeWithPackages([...SHIM_PACKAGES, 'strace'], `a scan that is denied (seed ${SEED})`, () => {
   let shim: Shim;
