@@ -4,6 +4,9 @@ export type Digest = string & { readonly __brand: 'Digest' };
 /** Bytes of a packed sha256 digest. */
 export const PACKED = 32;
 
+/** Characters of a sha256 digest's text. */
+export const SHA256_LENGTH = 71;
+
 /** Hex digits by algorithm: those that go-digest knows. */
 const HEX_LENGTH: ReadonlyMap<string, number> = new Map([
   ['sha256', 64],

@@ -1,4 +1,4 @@
-import { packHexBytes, PACKED, parseDigest } from './digest.js';
+import { packHexBytes, PACKED, parseDigest, SHA256_LENGTH } from './digest.js';
 import type { Digest } from './digest.js';
 import { startsWith, stringAt } from './json-bytes.js';
 
@@ -57,9 +57,6 @@ export class EdgeBuffer {
   }
 }
 
-/** Characters of a sha256 digest's text. */
-export const PLAIN_DIGEST = 71;
-
 /**
  * Adds the sha256 digest, plainly spelt, that ends with a quote; false when there is none. Nearly
  * all are, and then the end of the string need not be looked for.
@@ -70,7 +67,7 @@ export function addPlainDigest(
   flags: number,
   out: EdgeBuffer,
 ): boolean {
-  if (bytes[from + PLAIN_DIGEST] !== QUOTE || !startsWith(bytes, from, SHA256_COLON)) return false;
+  if (bytes[from + SHA256_LENGTH] !== QUOTE || !startsWith(bytes, from, SHA256_COLON)) return false;
   const edge = out.next();
   if (packHexBytes(bytes, from + SHA256_COLON.length, out.digests, edge * PACKED)) {
     out.flags[edge] = flags;
@@ -88,7 +85,7 @@ export function addDigestAt(
   flags: number,
   out: EdgeBuffer,
 ): boolean {
-  if (to - from === PLAIN_DIGEST && addPlainDigest(bytes, from, flags, out)) return true;
+  if (to - from === SHA256_LENGTH && addPlainDigest(bytes, from, flags, out)) return true;
   return addDigestText(stringAt(bytes, from, to), flags, out);
 }
 

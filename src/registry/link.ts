@@ -1,10 +1,10 @@
-import { parseDigest } from './digest.js';
+import { parseDigest, SHA256_LENGTH } from './digest.js';
 import type { Digest } from './digest.js';
 
 /** Longest link that is looked at, bytes: sha512's, with room to see that there is more. */
 export const LINK_BUFFER = 256;
 /** Length of a link that holds a sha256 digest, bytes. */
-export const SHA256_LINK_LENGTH = 71;
+export const SHA256_LINK_LENGTH = SHA256_LENGTH;
 
 export type LinkContent =
   | { readonly state: 'good'; readonly digest: Digest }

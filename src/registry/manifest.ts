@@ -1,4 +1,5 @@
-import { addDigestAt, addDigestShaped, addPlainDigest, EDGE, PLAIN_DIGEST } from './edges.js';
+import { SHA256_LENGTH } from './digest.js';
+import { addDigestAt, addDigestShaped, addPlainDigest, EDGE } from './edges.js';
 import type { EdgeBuffer } from './edges.js';
 import { endOfScalar, endOfSpace, endOfString } from './json-bytes.js';
 import { flagsIn, KEY, keyAt, kindIn, mediaTypeAt } from './manifest-words.js';
@@ -121,7 +122,7 @@ function walk(bytes: Uint8Array, out: EdgeBuffer): Top | undefined {
         if (flags >= 0 && addPlainDigest(bytes, pos + 1, flags, out)) {
           owned = own(out.count - 1, owned);
           frame.wait = WAIT.commaOrEnd;
-          pos += PLAIN_DIGEST + 2;
+          pos += SHA256_LENGTH + 2;
           continue;
         }
       }

@@ -247,8 +247,8 @@ function linkTime(reader: ShardReader, directory: string, temporaries: FoundFile
   if (stat === undefined) {
     return findTemporaries(reader, directory, temporaries) === BLOB.absent ? BARE : Number.NaN;
   }
-  if (stat !== UNSEEN && stat.isFile) return stat.mtimeMs;
   if (stat !== UNSEEN) {
+    if (stat.isFile) return stat.mtimeMs;
     reader.note('stray', 'notice', link, 'no regular file; left alone, and so is its blob');
   }
   // A link that cannot be looked at, or is no file, counts as of now: within any grace.

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { writeLooks } from './contestants.ts';
 import type { Place } from './contestants.ts';
 import { layOutGrowth, measureGrowth } from './growth.ts';
 import { measureCold, measureHot, measurePhases, measureStarts } from './sections.ts';
@@ -96,11 +97,14 @@ interface Outcome {
 async function bench(place: Place, options: Options): Promise<Outcome> {
   const { quick, runs = HOT_RUNS } = options;
   const store = storeOf(options.scale, options.store);
+  const looks = writeLooks(place, store);
   const sections = [
-    measureHot(place, store, runs, quick),
+    measureHot(place, store, { runs, quick, looks }),
     measurePhases(place, store, runs),
     await measureStarts(place, STARTS_A_RUN * runs),
-    ...(options.cold ? [measureCold(place, store, options.runs ?? COLD_RUNS, quick)] : []),
+    ...(options.cold
+      ? [measureCold(place, store, { runs: options.runs ?? COLD_RUNS, quick, looks })]
+      : []),
   ];
   const machine = describeMachine();
   const head = `${machine}\n${describeStore(store.truth)}\nEach the best of its runs by the clock.\n`;

@@ -214,7 +214,7 @@ int main(int argc, char **argv) {
     memmove(manifests[manifest_count++], manifests[i], sizeof *manifests);
   }
   in_parallel(threads, read_manifests);
-  in_parallel(threads, look);
+  if (looks != NULL) in_parallel(threads, look);
   printf("{\"repositories\":%zu,\"revisions\":%zu,\"manifests\":%zu,", repository_count, revisions,
          manifest_count);
   printf("\"tags\":%zu,\"layerLinks\":%zu,\"blobs\":%zu}\n", tags, links, blobs);

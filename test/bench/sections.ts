@@ -2,16 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type * as Demo from '../../fixtures/demo/make.js';
-import {
-  FLOOR,
-  floorOf,
-  othersOf,
-  phasesOf,
-  planOf,
-  REFERENCE,
-  startsOf,
-  writeLooks,
-} from './contestants.ts';
+import { FLOOR, floorOf, othersOf, phasesOf, planOf, REFERENCE, startsOf } from './contestants.ts';
 import type { Place } from './contestants.ts';
 import type { Phase, PhaseReport } from './phases.ts';
 import { dropCaches, race } from './race.ts';
@@ -29,10 +20,18 @@ const HOT_THREADS = 2;
 const COLD_THREADS = 16;
 const RULES = 30;
 
+export interface RaceOptions {
+  readonly runs: number;
+  /** Without those that take minutes. */
+  readonly quick: boolean;
+  /** Of `writeLooks`. */
+  readonly looks: string;
+}
+
 /** Everything in the page cache: after a first run of all, those that are counted. */
-export function measureHot(place: Place, store: Store, runs: number, quick: boolean): Results {
+export function measureHot(place: Place, store: Store, options: RaceOptions): Results {
+  const { runs, quick, looks } = options;
   const { others, missing } = quick ? { others: [], missing: [] } : othersOf(place, store);
-  const looks = writeLooks(place, store);
   const fast = [
     floorOf(place, store, runs, HOT_THREADS),
     floorOf(place, store, runs, HOT_THREADS, looks),
@@ -48,11 +47,12 @@ export function measureHot(place: Place, store: Store, runs: number, quick: bool
 }
 
 /** Nothing in the page cache: it is emptied before each run. */
-export function measureCold(place: Place, store: Store, runs: number, quick: boolean): Results {
+export function measureCold(place: Place, store: Store, options: RaceOptions): Results {
+  const { runs, quick, looks } = options;
   const { others, missing } = quick ? { others: [], missing: [] } : othersOf(place, store);
   const contestants = [
     floorOf(place, store, runs, COLD_THREADS),
-    floorOf(place, store, runs, COLD_THREADS, writeLooks(place, store)),
+    floorOf(place, store, runs, COLD_THREADS, looks),
     planOf(place, store, runs),
     planOf(place, store, runs, COLD_THREADS),
     ...others,
