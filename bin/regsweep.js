@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-import { main } from '../dist/cli/main.js';
-import { settleHeap } from '../dist/cli/settle.js';
-process.exitCode = await main(process.argv.slice(2));
-settleHeap();
+const { main } = require('../dist/cli/main.js');
+// Until it is known: where nothing is left to wait for, Node would end as if all were well.
+process.exitCode = 1;
+void main(process.argv.slice(2)).then((code) => (process.exitCode = code));

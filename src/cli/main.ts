@@ -26,10 +26,14 @@ export async function main(argv: readonly string[]): Promise<number> {
   const program = makeProgram(state);
   try {
     await program.parseAsync([...argv], { from: 'user' });
-    return state.code;
   } catch (error) {
-    return report(error, argv.includes('-v') || argv.includes('--verbose'));
+    state.code = report(error, argv.includes('-v') || argv.includes('--verbose'));
+    // Help and usage errors end before anything could be worth an optimizing compiler.
+    if (error instanceof CommanderError) return state.code;
   }
+  const { settleHeap } = await import('./settle.js');
+  settleHeap();
+  return state.code;
 }
 
 function makeProgram(state: { code: number }): Command {

@@ -1,6 +1,6 @@
 /** The modules of the page's script, compiled, those first that others need. */
 export const PAGE_MODULES: readonly URL[] = ['dom', 'numbers', 'tables', 'treemap', 'main'].map(
-  (name) => new URL(`./page/${name}.js`, import.meta.url),
+  (name) => new URL(`../report/page/${name}.js`, import.meta.url),
 );
 
 /**

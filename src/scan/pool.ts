@@ -21,7 +21,7 @@ export interface PoolOptions {
   readonly most: number;
   /** Workers to start before they are asked for. */
   readonly ahead: number;
-  /** The compiled worker: `worker.js` beside this file. */
+  /** The compiled worker: `scan/worker.js`, wherever this file has been put beside that folder. */
   readonly workerFile?: URL | undefined;
 }
 
@@ -34,7 +34,7 @@ const YOUNG_MB = 2;
 
 /** Makes a pool whose workers start as they are asked to take part. */
 export async function startPool({ most, ahead, workerFile }: PoolOptions): Promise<Pool> {
-  const file = workerFile ?? new URL('./worker.js', import.meta.url);
+  const file = workerFile ?? new URL('../scan/worker.js', import.meta.url);
   const workers = await startWorkers({ file, ahead, most, youngMb: YOUNG_MB });
   return {
     async join(lane, take) {

@@ -74,7 +74,7 @@ async function* inPool(
   shards: readonly BlobAction[][],
   phase: BlobPhase,
 ): AsyncGenerator<BlobRemovals> {
-  const file = phase.workerFile ?? new URL('./worker.js', import.meta.url);
+  const file = phase.workerFile ?? new URL('../sweep/worker.js', import.meta.url);
   const most = Math.min(phase.threads, shards.length);
   const workers = await startWorkers({ file, ahead: most, most });
   const died: unknown[] = [];

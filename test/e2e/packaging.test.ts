@@ -88,8 +88,10 @@ describe('the tarball of npm pack', () => {
       .trim()
       .split('\n');
     const own = files.filter((file) => !file.startsWith('package/node_modules/'));
-    const strange = own.filter((file) => !/^package\/(?:dist\/.*\.js|[^/]+)$/.test(file));
-    expect(strange).toEqual(['package/bin/regsweep.js']);
+    const strange = own.filter(
+      (file) => !/^package\/(?:dist\/(?:.*\.js|package\.json)|[^/]+)$/.test(file),
+    );
+    expect(strange.sort()).toEqual(['package/bin/package.json', 'package/bin/regsweep.js']);
     const { dependencies } = JSON.parse(readFileSync(join(CHECKOUT, 'package.json'), 'utf8')) as {
       dependencies: Record<string, string>;
     };
@@ -190,10 +192,14 @@ const PORTABLE = `regsweep-${version}-linux-${process.arch}`;
 
 /** The script needs npm's package of Node, from its cache or over the network. */
 function makePortable(): string | undefined {
-  const made = spawnSync(process.execPath, [join(CHECKOUT, 'bin/portable.js'), '--out', tmpdir()], {
-    encoding: 'utf8',
-    timeout: 240_000,
-  });
+  const made = spawnSync(
+    process.execPath,
+    [join(CHECKOUT, 'bin/portable.mjs'), '--out', tmpdir()],
+    {
+      encoding: 'utf8',
+      timeout: 240_000,
+    },
+  );
   return made.status === 0 ? made.stdout.trim() : undefined;
 }
 

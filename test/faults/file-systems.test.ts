@@ -95,7 +95,7 @@ describeWithPackages(PACKAGES, `a sweep on a disk (seed ${SEED})`, () => {
             'sync: () => fs.fsyncSync(fd)',
             'sync() {}',
           ] as const;
-          const mutant = await open(type, await cliOf(makeMutant(folder, [edit])));
+          const mutant = await open(type, await cliOf(await makeMutant(folder, [edit])));
           const left = await linksLeftByPowerLoss(mutant.mount, mutant.slot);
           console.log(`${type}, mutant without fsync: ${left.length} links came back`);
           expect(left).not.toEqual([]);

@@ -159,7 +159,7 @@ describeWithPackages(SHIM_PACKAGES, `a sweep of a hostile store or plan (seed ${
       try {
         const byPath = '`${fs.readlinkSync(`/proc/self/fd/${fd}`)}/${name}`';
         const edit = ['fs/node-write-fs.js', '`/proc/self/fd/${fd}/${name}`', byPath] as const;
-        const mutant = await cliOf(makeMutant(folder, [edit]));
+        const mutant = await cliOf(await makeMutant(folder, [edit]));
         const some = createPrng(SEED).shuffle(removals()).slice(0, 6);
         const harms: string[] = [];
         for (const at of some) harms.push(...(await swapDuring(mutant, at)).harm);

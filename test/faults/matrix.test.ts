@@ -127,7 +127,9 @@ describeWithPackages(SHIM_PACKAGES, TITLE, () => {
     afterAll(() => rmSync(folder, { recursive: true }));
 
     test.each(MUTANTS)('$title', async ({ title, edits, faults }) => {
-      const program = await cliOf(makeMutant(join(folder, title.replaceAll(' ', '-')), edits));
+      const program = await cliOf(
+        await makeMutant(join(folder, title.replaceAll(' ', '-')), edits),
+      );
       const { verdicts } = await run(`mutant: ${title}`, program, planAll, faults, isCaught);
       expect(isCaught(verdicts)).toBe(true);
     });

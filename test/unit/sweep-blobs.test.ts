@@ -51,7 +51,7 @@ function present(): string[] {
  */
 function workerThat(dies: string, firstHex: string, lastHex: string): URL {
   const file = join(folder, `worker-${count}.mjs`);
-  const handler = new URL('../../dist/sweep/blob-shard.js', import.meta.url).href;
+  const handler = new URL('../../.build/sweep/blob-shard.js', import.meta.url).href;
   nodeFs.writeFileSync(
     file,
     `import { existsSync, writeFileSync } from 'node:fs';

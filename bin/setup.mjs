@@ -24,3 +24,6 @@ if (timeOf('node_modules/.package-lock.json') < timeOf('package-lock.json')) {
   run('npm', ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error']);
 }
 run(process.execPath, ['node_modules/typescript/bin/tsc', '-p', 'tsconfig.json']);
+// Not before: what it needs has just been installed.
+const { bundle } = await import('./bundle.mjs');
+await bundle(root);
