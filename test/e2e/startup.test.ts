@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { spawnSync } from 'node:child_process';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { makeMutant } from '../faults/mutant.ts';
 import { mustSucceed, regsweep } from '../support/cli.ts';
 import { StoreBuilder } from '../support/store.ts';
 
@@ -137,6 +138,14 @@ test('a configuration for a ROOT loads the YAML parser', async () => {
   const config = join(folder, 'config.yml');
   writeFileSync(config, `storage:\n  filesystem:\n    rootdirectory: ${makeStore()}\n`);
   expect([...(await load(['plan', config])).packages]).toContain('yaml');
+});
+
+test('a run that ends before its command did is no success', async () => {
+  const place = join(folder, 'endless');
+  const from = 'export async function main(argv) {';
+  const edit = ['cli/main.js', from, `${from} await new Promise(() => {});`] as const;
+  const { status } = spawnSync(process.execPath, [await makeMutant(place, [edit]), '--version']);
+  expect(status).toBe(1);
 });
 
 test('the record would show a worker and a package', () => {
