@@ -84,6 +84,19 @@ export class DigestTable {
     return id === EMPTY ? undefined : id;
   }
 
+  /** The integers of a packed array; `NO_DIGEST` for those that are not in the table. */
+  findAll(packed: Uint8Array): Uint32Array {
+    const words = wordsOf(packed);
+    const ids = new Uint32Array(packed.length / PACKED);
+    for (let from = 0; from < ids.length; from += BATCH) {
+      const to = Math.min(from + BATCH, ids.length);
+      this.#fetch(words, from, to);
+      for (let i = from; i < to; i++)
+        ids[i] = this.#slots[this.#slotOf(words, i * WORDS)] as number;
+    }
+    return ids;
+  }
+
   /** Digests that are not sha256, with their integers. */
   others(): ReadonlyMap<Digest, number> {
     return this.#others;

@@ -1,6 +1,7 @@
-import { digestText, findRevision, isLinked } from '../graph/store-index.js';
+import { append } from '../graph/lists.js';
+import { digestText, findRevision, isLinked, NO_DIGEST } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
-import type { Digest } from '../registry/digest.js';
+import { asBuffer, PACKED, unpackDigest } from '../registry/digest.js';
 import { isFollower } from '../graph/subjects.js';
 import { plannedTime } from './action.js';
 import type { Action } from './action.js';
@@ -164,31 +165,30 @@ interface StaleEntry {
  * History entries of tags that stay whose manifest is gone, or goes now. A broken or dead tag
  * keeps all of them: they are the last that tells what it was on, and may be what holds it.
  */
-function staleHistory({ index, liveness }: Survey, garbage: Garbage): StaleEntry[] {
-  const found: StaleEntry[] = [];
+function staleHistory({ index, liveness }: Survey, { entries }: Garbage): StaleEntry[] {
+  const stale = new Map<number, StaleEntry[]>();
   const pinned = new Set(index.pins.map(({ tag }) => tag));
-  for (const tag of sortTags(index, garbage.entries.keys())) {
-    if (pinned.has(tag) || isDead(index, tag)) continue;
+  const packed = asBuffer(entries.packed);
+  for (let at = 0; at < entries.tag.length; at++) {
+    const tag = entries.tag[at] as number;
+    const id = entries.digest[at] as number;
+    if (id === index.tags.digest[tag] || pinned.has(tag) || isDead(index, tag)) continue;
     const repository = index.tags.repository[tag] as number;
-    for (const digest of garbage.entries.get(tag) ?? []) {
-      const id = index.digests.find(digest);
-      if (id === index.tags.digest[tag]) continue;
-      const entry = id === undefined ? -1 : findRevision(index, repository, id);
-      if (entry >= 0 && liveness.revisionKept[entry] === 1) continue;
-      const linked = isLinked(index, entry);
-      found.push({ action: staleAction(repository, tag, digest), wasLinked: linked });
-    }
+    const entry = id === NO_DIGEST ? -1 : findRevision(index, repository, id);
+    if (entry >= 0 && liveness.revisionKept[entry] === 1) continue;
+    append(stale, tag, {
+      action: {
+        kind: 'tag-index',
+        repository: index.repositories[repository] as string,
+        tag: index.tags.name[tag] as string,
+        digest: unpackDigest(packed, at * PACKED),
+      },
+      wasLinked: isLinked(index, entry),
+    });
   }
-  return found;
-
-  function staleAction(repository: number, tag: number, digest: Digest): StaleEntry['action'] {
-    return {
-      kind: 'tag-index',
-      repository: index.repositories[repository] as string,
-      tag: index.tags.name[tag] as string,
-      digest,
-    };
-  }
+  return sortTags(index, stale.keys()).flatMap((tag) =>
+    (stale.get(tag) ?? []).sort((a, b) => (a.action.digest < b.action.digest ? -1 : 1)),
+  );
 }
 
 function* blobActions({ index }: Survey, { blobs }: Garbage): Generator<Action> {

@@ -7,7 +7,7 @@ import { Bits, U32List } from '../graph/lists.js';
 import type { Finding } from '../registry/finding.js';
 import { NOTHING, peekManifests, readDetails, readWanted, scanStore } from '../scan/scan.js';
 import type { ScanOptions } from '../scan/scan.js';
-import { followLinks } from './followed-links.js';
+import { followLinks, LinkTimes } from './followed-links.js';
 
 /** A store's index, and what of it lives under some decisions. */
 export interface Survey<D extends Decisions = Decisions> {
@@ -16,6 +16,8 @@ export interface Survey<D extends Decisions = Decisions> {
   readonly liveness: Liveness;
   /** Blobs that are there and that nothing keeps, grace aside. */
   readonly unreferenced: Uint32Array;
+  /** Of layer links that were looked at already. */
+  readonly linkTimes: LinkTimes;
   /** Why nothing may be swept that a listing would have to vouch for; empty when all was seen. */
   readonly blind: readonly string[];
   readonly findings: readonly Finding[];
@@ -34,13 +36,14 @@ export async function surveyStore<D extends Decisions>(
   const peeked = new Set<number>();
   const pinned = new Set<number>();
   const looked = new Bits();
+  const linkTimes = new LinkTimes();
   for (;;) {
     const index = builder.finish();
     const decisions = await decide(index);
     const liveness = computeLiveness(index, decisions);
     const unreferenced = listUnreferenced(index, liveness);
     const histories = await pinTaintedHistories(scan, builder, index, liveness, pinned);
-    const followed = await followLinks(scan, builder, index, liveness, looked);
+    const followed = await followLinks(scan, builder, index, liveness, looked, linkTimes);
     const candidates = [
       ...unexplainedLinks(index, liveness, unreferenced),
       ...unnamedLinks(index, liveness),
@@ -52,7 +55,7 @@ export async function surveyStore<D extends Decisions>(
       found += builder.peeked(asked, facts);
     });
     if (found === 0 && !histories && !followed) {
-      return complete(index, decisions, liveness, unreferenced);
+      return complete(index, decisions, liveness, unreferenced, linkTimes);
     }
     await readWanted(scan, builder);
   }
@@ -85,6 +88,7 @@ function complete<D extends Decisions>(
   decisions: D,
   liveness: Liveness,
   unreferenced: Uint32Array,
+  linkTimes: LinkTimes,
 ): Survey<D> {
   const findings = [
     ...index.findings,
@@ -94,7 +98,7 @@ function complete<D extends Decisions>(
   ];
   // Of two broken tags in one repository the same may be said.
   const blind = [...new Set([...reasonsOf(findings), ...liveness.blind])];
-  return { index, decisions, liveness, unreferenced, blind, findings };
+  return { index, decisions, liveness, unreferenced, linkTimes, blind, findings };
 }
 
 /** What of some findings forbids a sweep: a path and why, each. */
@@ -118,7 +122,7 @@ export function withFindings<D extends Decisions>(
 /** What an index alone says under some decisions: a survey without the scan's last looks. */
 export function surveyIndex<D extends Decisions>(index: StoreIndex, decisions: D): Survey<D> {
   const liveness = computeLiveness(index, decisions);
-  return complete(index, decisions, liveness, listUnreferenced(index, liveness));
+  return complete(index, decisions, liveness, listUnreferenced(index, liveness), new LinkTimes());
 }
 
 function listUnreferenced(index: StoreIndex, liveness: Liveness): Uint32Array {

@@ -1,8 +1,8 @@
 import { layerNeedsOf } from '../graph/layer-needs.js';
+import { U32List } from '../graph/lists.js';
 import { digestText } from '../graph/store-index.js';
 import type { StoreIndex } from '../graph/store-index.js';
-import { asBuffer, PACKED, unpackDigest } from '../registry/digest.js';
-import type { Digest } from '../registry/digest.js';
+import { PACKED } from '../registry/digest.js';
 import { LINK, revisionDirectory } from '../registry/layout.js';
 import type { DetailFacts } from '../scan/detail-shard.js';
 import { REVISION } from '../scan/facts.js';
@@ -70,72 +70,93 @@ export function questionOf(survey: Survey, options: GarbageOptions): Question {
   };
 }
 
-/** Asks the disk; the blobs of the answer are the candidates, then the unmeasured ones. */
+/**
+ * Asks the disk; the blobs of the answer are the candidates, then the unmeasured ones. Of a layer
+ * link that the survey has looked at, its time is known.
+ */
 export async function readAnswer(scan: ScanOptions, question: Question): Promise<DetailFacts> {
   const { survey, candidates, unmeasured, links, linkRepository, keptTags } = question;
   const { index } = survey;
+  const linkTimes = new Float64Array(links.length);
+  const unknown = new U32List();
+  links.forEach((at, i) => {
+    const digest = index.layers.digest[at] as number;
+    const time = survey.linkTimes.of(linkRepository[i] as number, digest);
+    if (time === undefined) unknown.push(i);
+    else linkTimes[i] = time;
+  });
+  const asked = unknown.view();
   const blobs = new Uint32Array(candidates.length + unmeasured.length);
   blobs.set(candidates);
   blobs.set(unmeasured, candidates.length);
-  return await readDetails(scan, {
+  const details = await readDetails(scan, {
     ...NOTHING,
     blobs: index.digests.pack(blobs),
-    layerLinks: runsOf(links, (_, i) => linkRepository[i] as number).map((places) => ({
-      repository: index.repositories[linkRepository[places.from] as number] as string,
-      digests: packOf(index, places.items, index.layers.digest),
+    layerLinks: runsOf(asked, (i) => linkRepository[i] as number).map(({ repository, items }) => ({
+      repository: index.repositories[repository] as string,
+      digests: packOf(index, items, links),
     })),
-    tags: runsOf(keptTags, (tag) => index.tags.repository[tag] as number).map(({ items }) => ({
-      repository: index.repositories[index.tags.repository[items[0] as number] as number] as string,
-      tags: items.map((tag) => index.tags.name[tag] as string),
-    })),
+    tags: runsOf(keptTags, (tag) => index.tags.repository[tag] as number).map(
+      ({ repository, items }) => ({
+        repository: index.repositories[repository] as string,
+        tags: items.map((tag) => index.tags.name[tag] as string),
+      }),
+    ),
   });
+  asked.forEach((i, at) => (linkTimes[i] = details.linkTimes[at] as number));
+  return { ...details, linkTimes };
 }
 
 interface Run {
-  /** Place of the first one. */
-  readonly from: number;
+  readonly repository: number;
   readonly items: readonly number[];
 }
 
-/** Cuts places wherever their repository changes. */
-function runsOf(
-  places: ArrayLike<number>,
-  repositoryOf: (place: number, i: number) => number,
-): Run[] {
-  const runs: { from: number; items: number[] }[] = [];
-  let before = -1;
-  for (let i = 0; i < places.length; i++) {
-    const place = places[i] as number;
-    const repository = repositoryOf(place, i);
-    if (repository !== before) runs.push({ from: i, items: [] });
-    before = repository;
-    runs.at(-1)?.items.push(place);
+/** Cuts items wherever their repository changes. */
+function runsOf(items: ArrayLike<number>, repositoryOf: (item: number) => number): Run[] {
+  const runs: { repository: number; items: number[] }[] = [];
+  for (let i = 0; i < items.length; i++) {
+    const item = items[i] as number;
+    const repository = repositoryOf(item);
+    if (repository !== runs.at(-1)?.repository) runs.push({ repository, items: [] });
+    runs.at(-1)?.items.push(item);
   }
   return runs;
 }
 
-function packOf(index: StoreIndex, places: readonly number[], digests: Uint32Array): Uint8Array {
-  return index.digests.pack(Uint32Array.from(places, (at) => digests[at] as number));
+/** The packed digests of some of `links`. */
+function packOf(
+  { digests, layers }: StoreIndex,
+  some: readonly number[],
+  links: Uint32Array,
+): Uint8Array {
+  const named = some.map((i) => layers.digest[links[i] as number] as number);
+  return digests.pack(Uint32Array.from(named));
 }
 
-/** By tag that stays: what its history names, where that may be more than what it is on. */
-export function entriesByTag(
-  { keptTags }: Question,
+/** What the histories of tags that stay name; arrays side by side, a tag's entries one after another. */
+export interface TagEntries {
+  /** Of each entry. */
+  readonly tag: Uint32Array;
+  /** `NO_DIGEST` where the index has none of that name. */
+  readonly digest: Uint32Array;
+  /** Packed digests. */
+  readonly packed: Uint8Array;
+}
+
+/** What the histories of tags that stay name, where that may be more than what they are on. */
+export function tagEntries(
+  { survey, keptTags }: Question,
   { entryCounts, entries }: DetailFacts,
-): Map<number, readonly Digest[]> {
-  const found = new Map<number, readonly Digest[]>();
-  const packed = asBuffer(entries);
+): TagEntries {
+  const tag = new Uint32Array(entries.length / PACKED);
   let at = 0;
-  keptTags.forEach((tag, i) => {
-    const count = entryCounts[i] as number;
-    if (count === 0) return;
-    const digests = Array.from({ length: count }, (_, j) =>
-      unpackDigest(packed, (at + j) * PACKED),
-    );
-    found.set(tag, digests.sort());
-    at += count;
+  keptTags.forEach((kept, i) => {
+    const end = at + (entryCounts[i] as number);
+    tag.fill(kept, at, end);
+    at = end;
   });
-  return found;
+  return { tag, digest: survey.index.digests.findAll(entries), packed: entries };
 }
 
 /** Living blobs whose size neither a descriptor nor a reading told. */

@@ -8,6 +8,26 @@ import { findSymlinks } from '../scan/scan.js';
 import type { ScanOptions } from '../scan/scan.js';
 import { HAS_LINK } from '../scan/shard.js';
 
+/** When layer links were written, as far as a survey has looked: milliseconds since 1970. */
+export class LinkTimes {
+  /** By repository, and by digest. */
+  readonly #times = new Map<number, Map<number, number>>();
+
+  /** Takes what the links of a repository say; NaN, which says nothing, is left out. */
+  take(repository: number, digests: readonly number[], times: Float64Array): void {
+    const known = this.#times.get(repository) ?? new Map<number, number>();
+    this.#times.set(repository, known);
+    digests.forEach((digest, i) => {
+      const time = times[i] as number;
+      if (!Number.isNaN(time)) known.set(digest, time);
+    });
+  }
+
+  of(repository: number, digest: number): number | undefined {
+    return this.#times.get(repository)?.get(digest);
+  }
+}
+
 /**
  * Looks whether a layer link or a tag's `current` or history is a symlink, which the registry
  * follows: both the repository that has it and the one that it leads into then lose nothing. True
@@ -16,7 +36,7 @@ import { HAS_LINK } from '../scan/shard.js';
  * A scan looks at neither: 25,500 more stats made one of 62,000 files take a quarter longer. But a
  * symlink names the digest that its other end names, so it is enough to look at the links of
  * digests that some repository loses a link of: 3,300 for `-m` there. `looked`: digests that this
- * was done for.
+ * was done for; `times`: when the layer links were written, so that nobody has to look again.
  */
 export async function followLinks(
   scan: ScanOptions,
@@ -24,6 +44,7 @@ export async function followLinks(
   index: StoreIndex,
   liveness: Liveness,
   looked: Bits,
+  times: LinkTimes,
 ): Promise<boolean> {
   const { layers, tags } = reverseOf(index);
   const layersOf = new Map<number, number[]>();
@@ -46,6 +67,10 @@ export async function followLinks(
       tags: names,
     })),
   });
+  let at = 0;
+  for (const [repository, digests] of layersOf) {
+    times.take(repository, digests, found.linkTimes.subarray(at, (at += digests.length)));
+  }
   builder.leads(found.leads);
   builder.freeze(new Set(found.repositories), HAS_LINK);
   builder.note(found.findings);

@@ -1,6 +1,5 @@
 import type { Decisions } from '../graph/liveness.js';
 import { digestText, tagPlace } from '../graph/store-index.js';
-import type { Digest } from '../registry/digest.js';
 import type { Finding } from '../registry/finding.js';
 import { blobDirectory, layerDirectory, repositoryDirectory } from '../registry/layout.js';
 import { BARE, BLOB } from '../scan/detail-shard.js';
@@ -11,8 +10,8 @@ import { NOTHING, readDetails } from '../scan/scan.js';
 import type { ScanOptions } from '../scan/scan.js';
 import { reasonsOf, withFindings } from './derive.js';
 import type { Survey } from './derive.js';
-import { entriesByTag, questionOf, readAnswer, sampleCosts } from './disk-question.js';
-import type { Costs, GarbageOptions, Question } from './disk-question.js';
+import { questionOf, readAnswer, sampleCosts, tagEntries } from './disk-question.js';
+import type { Costs, GarbageOptions, Question, TagEntries } from './disk-question.js';
 import { gracedBlobs, isLinkYoung, keepLateLinked } from './grace.js';
 import {
   bareRevisions,
@@ -34,8 +33,8 @@ export interface Garbage {
   readonly layerLinks: LinkGarbage;
   /** By tag that goes. */
   readonly histories: ReadonlyMap<number, TagHistory>;
-  /** By tag that stays: what its history names, where something of it may be stale. */
-  readonly entries: ReadonlyMap<number, readonly Digest[]>;
+  /** Of tags that stay: what their histories name, where something of it may be stale. */
+  readonly entries: TagEntries;
   readonly uploads: readonly FoundUpload[];
   readonly temporaries: readonly FoundFile[];
   readonly emptyDirectories: readonly string[];
@@ -124,7 +123,7 @@ export async function collectGarbage(
     held: held.blobs,
     layerLinks: links.dropped,
     histories: new Map(question.droppedTags.map((tag, i) => [tag, histories[i] as TagHistory])),
-    entries: entriesByTag(question, details),
+    entries: tagEntries(question, details),
     uploads,
     temporaries: unique(temporaries),
     emptyDirectories: [...new Set(directories)]

@@ -25,6 +25,11 @@ export interface OfRepository {
   readonly digests: Uint8Array;
 }
 
+/** How many there are of them. */
+export function countLinks(links: readonly OfRepository[]): number {
+  return links.reduce((count, { digests }) => count + digests.length / PACKED, 0);
+}
+
 /** Tags of one repository. */
 export interface TagsOfRepository {
   readonly repository: BytePath;
@@ -227,9 +232,7 @@ function linkTimes(
   links: readonly OfRepository[],
   temporaries: FoundFile[],
 ): Float64Array {
-  const times = new Float64Array(
-    links.reduce((count, { digests }) => count + digests.length / PACKED, 0),
-  );
+  const times = new Float64Array(countLinks(links));
   let link = 0;
   for (const { repository, digests } of links) {
     const packed = asBuffer(digests);

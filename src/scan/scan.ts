@@ -4,6 +4,7 @@ import type { Digest } from '../registry/digest.js';
 import type { Finding } from '../registry/finding.js';
 import { BLOBS } from '../registry/layout.js';
 import type { CreatedFacts } from './created-shard.js';
+import { countLinks } from './detail-shard.js';
 import type {
   DetailFacts,
   DetailShard,
@@ -263,8 +264,10 @@ class JoinedDetails {
       blobShared: new Uint8Array(count),
       blobMtimes: new BigInt64Array(count),
     };
-    this.#linkTimes = new Float64Array(countIn(request.layerLinks, linksIn));
-    this.#entryCounts = new Uint32Array(countIn(request.tags, tagsIn));
+    this.#linkTimes = new Float64Array(countLinks(request.layerLinks));
+    this.#entryCounts = new Uint32Array(
+      request.tags.reduce((tags, part) => tags + tagsIn(part), 0),
+    );
   }
 
   add(part: DetailFacts): void {
@@ -314,8 +317,15 @@ export async function findSymlinks(
   ];
   const parts: SymlinkFacts[] = [];
   for await (const facts of options.runner.run('symlinks', shards)) parts.push(facts);
+  const linkTimes = new Float64Array(countLinks(request.layerLinks));
+  let link = 0;
+  for (const part of parts) {
+    linkTimes.set(part.linkTimes, link);
+    link += part.linkTimes.length;
+  }
   return {
     repositories: parts.flatMap(({ repositories }) => repositories),
+    linkTimes,
     leads: parts.flatMap(({ leads }) => leads),
     findings: parts.flatMap(({ findings }) => findings),
   };
@@ -382,10 +392,6 @@ function linksIn({ digests }: OfRepository): number {
 
 function tagsIn({ tags }: TagsOfRepository): number {
   return tags.length;
-}
-
-function countIn<T>(groups: readonly T[], itemsIn: (group: T) => number): number {
-  return groups.reduce((count, group) => count + itemsIn(group), 0);
 }
 
 /**

@@ -2,6 +2,7 @@ import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { DigestTable } from '../../src/graph/digest-table.ts';
 import { Bits, F64List, U32List, U8List, rowsByKey } from '../../src/graph/lists.ts';
+import { NO_DIGEST } from '../../src/graph/store-index.ts';
 import { packHex } from '../../src/registry/digest.ts';
 import type { Digest } from '../../src/registry/digest.ts';
 import { digestOf } from '../support/store.ts';
@@ -60,6 +61,16 @@ describe('the table of digests', () => {
     const table = new DigestTable(1);
     expect([...table.idsOf(pack(many.slice(0, 5), 3))]).toEqual([0, 1, 2, 3, 4]);
     expect(table.text(4)).toBe(many[4]);
+  });
+
+  it('finds what it has of many, and takes none of the others in', () => {
+    const table = new DigestTable(11);
+    table.idsOf(pack(many.slice(0, 3000)));
+    const asked = [...many.slice(2990, 3010), many[0] as string, many[0] as string];
+    const found = asked.map((digest) => table.find(digest as Digest) ?? NO_DIGEST);
+    expect([...table.findAll(pack(asked, 1))]).toEqual(found);
+    expect(found.slice(9, 11)).toEqual([2999, NO_DIGEST]);
+    expect(table.size).toBe(3000);
   });
 
   it('packs what it was given', () => {

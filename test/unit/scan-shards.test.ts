@@ -461,3 +461,51 @@ describe('the shard of details', () => {
     ).toBe(Infinity);
   });
 });
+
+describe('the shard of symlinks', () => {
+  it('says when a plain link was written, and of all else that it needs a closer look', async () => {
+    const store = newStore();
+    const { edges } = image(store, 'a', 'latest');
+    const link = (text: string): string =>
+      `${store.base}/repositories/a/_layers/${digestPath(digestOf(text))}/link`;
+    for (const text of ['bare', 'leads nowhere', 'leads on']) {
+      store.mkdir(`repositories/a/_layers/${digestPath(digestOf(text))}`);
+    }
+    store.mkdir(`repositories/a/_layers/${digestPath(digestOf('directory'))}/link`);
+    store.fs.symlinkSync('/nowhere', link('leads nowhere'));
+    store.fs.symlinkSync(link('bare').replace('/link', ''), link('leads on'));
+    store.ageEverything(OLD);
+    const { fs, context } = reading(store);
+    const texts = ['absent', 'bare', 'directory', 'leads nowhere', 'leads on'];
+    const facts = await runTask(fs, 'symlinks', {
+      ...context,
+      layerLinks: [
+        {
+          repository: 'a',
+          digests: pack(edges[0] as string, ...texts.map((text) => digestOf(text))),
+        },
+        { repository: 'b', digests: pack(edges[0] as string) },
+      ],
+      tags: [{ repository: 'a', tags: ['latest'] }],
+    });
+    const unknown = [...texts, 'of another repository'].map(() => Number.NaN);
+    expect([...facts.linkTimes]).toEqual([OLD.getTime(), ...unknown]);
+    expect(facts.repositories).toEqual(['a']);
+  });
+
+  it('leaves a link that cannot be looked at to be looked at again', async () => {
+    const store = newStore();
+    const { edges } = image(store, 'a');
+    const { fs, context } = reading(store);
+    const failing = {
+      ...fs,
+      quickStat: () => {
+        throw Object.assign(new Error('EIO'), { code: 'EIO' });
+      },
+    };
+    const layerLinks = [{ repository: 'a', digests: pack(edges[0] as string) }];
+    const facts = await runTask(failing, 'symlinks', { ...context, layerLinks, tags: [] });
+    expect(facts.linkTimes[0]).toBeNaN();
+    expect(facts.findings).toMatchObject([{ code: 'unreadable', severity: 'blind' }]);
+  });
+});
