@@ -102,6 +102,8 @@ async function makeFiles(modules) {
   });
   const { output } = await build.generate({
     format: 'cjs',
+    // A fifth of the text, which the program would read and scan at each start.
+    comments: { legal: true, jsdoc: false, annotation: false },
     entryFileNames: '[name].js',
     // As deep as the modules were: what they find beside them, they find by that.
     chunkFileNames: 'parts/[name].js',

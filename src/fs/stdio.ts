@@ -1,5 +1,4 @@
 import { readSync, writeSync } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { errnoOf } from './errors.js';
 
 /** Writes to the process's own output from `at` on; like write(2) it may take a part only. */
@@ -47,6 +46,8 @@ export async function ask(
   onStop: (listener: () => void) => void,
   onInterrupt: () => void,
 ): Promise<string> {
+  // Not before somebody is asked: with the streams that it brings, it takes 4 ms.
+  const { createInterface } = await import('node:readline');
   const lines = createInterface({ input: process.stdin, output: process.stderr });
   lines.once('SIGINT', onInterrupt);
   onStop(() => lines.close());

@@ -22,7 +22,7 @@ const USAGE = `usage: npm run bench -- [options]
 const HOT_RUNS = 5;
 const COLD_RUNS = 1;
 /** A start takes so little that more runs are cheap. */
-const STARTS_A_RUN = 4;
+const STARTS_A_RUN = 8;
 
 interface Options {
   readonly scale: number;
