@@ -41,7 +41,30 @@ export function planOf(place: Place, store: Store, runs: number, threads?: numbe
 
 /** With `looks`, a file, what a plan measures is looked at too. */
 export function floorOf(
-  { tools }: Place,
+  place: Place,
+  store: Store,
+  runs: number,
+  threads: number,
+  looks?: string,
+): Contestant {
+  return lowestOf(FLOOR, [place.tools.floor], store, runs, threads, looks);
+}
+
+/** The same calls by Node: what they cost a program that does nothing else. */
+export function nodeFloorOf(
+  place: Place,
+  store: Store,
+  runs: number,
+  threads: number,
+  looks?: string,
+): Contestant {
+  const program = [process.execPath, join(place.out, 'test/bench/node-floor.js')];
+  return lowestOf(`${FLOOR} by Node`, program, store, runs, threads, looks);
+}
+
+function lowestOf(
+  name: string,
+  program: readonly string[],
   store: Store,
   runs: number,
   threads: number,
@@ -49,8 +72,8 @@ export function floorOf(
 ): Contestant {
   const base = `${store.root}/docker/registry/v2`;
   return {
-    name: `${FLOOR}${looks === undefined ? '' : " and the plan's looks"}, ${threads} threads`,
-    command: [tools.floor, base, String(threads), ...(looks === undefined ? [] : [looks])],
+    name: `${name}${looks === undefined ? '' : " and the plan's looks"}, ${threads} threads`,
+    command: [...program, base, String(threads), ...(looks === undefined ? [] : [looks])],
     runs,
     check(output) {
       const seen = JSON.parse(output) as Record<string, number>;

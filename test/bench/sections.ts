@@ -2,7 +2,16 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type * as Demo from '../../fixtures/demo/make.js';
-import { FLOOR, floorOf, othersOf, phasesOf, planOf, REFERENCE, startsOf } from './contestants.ts';
+import {
+  FLOOR,
+  floorOf,
+  nodeFloorOf,
+  othersOf,
+  phasesOf,
+  planOf,
+  REFERENCE,
+  startsOf,
+} from './contestants.ts';
 import type { Place } from './contestants.ts';
 import type { Phase, PhaseReport } from './phases.ts';
 import { dropCaches, race } from './race.ts';
@@ -35,12 +44,14 @@ export function measureHot(place: Place, store: Store, options: RaceOptions): Re
   const fast = [
     floorOf(place, store, runs, HOT_THREADS),
     floorOf(place, store, runs, HOT_THREADS, looks),
+    nodeFloorOf(place, store, runs, HOT_THREADS),
+    nodeFloorOf(place, store, runs, HOT_THREADS, looks),
     planOf(place, store, runs),
     planOf(place, store, runs, HOT_THREADS),
   ];
   race(
     place.tools,
-    fast.slice(0, 3).map((one) => ({ ...one, runs: 1 })),
+    fast.map((one) => ({ ...one, runs: 1 })),
   );
   const measured = [...race(place.tools, fast), ...race(place.tools, others)];
   return { title: titled('hot', missing), rows: compare(measured), measured };
@@ -53,6 +64,7 @@ export function measureCold(place: Place, store: Store, options: RaceOptions): R
   const contestants = [
     floorOf(place, store, runs, COLD_THREADS),
     floorOf(place, store, runs, COLD_THREADS, looks),
+    nodeFloorOf(place, store, runs, COLD_THREADS, looks),
     planOf(place, store, runs),
     planOf(place, store, runs, COLD_THREADS),
     ...others,
