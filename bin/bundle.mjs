@@ -10,8 +10,8 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { rolldown } from 'rolldown';
 
 /**
@@ -25,14 +25,14 @@ const INLINED = new Set(['commander', 'picocolors', 'd3-hierarchy']);
  * What is in no layer is split by who loads it.
  */
 const LAYERS = {
+  // A worker loads these two and no more.
+  base: ['fs/bytes', 'fs/errors'],
+  scan: ['fs/node-fs', 'scan/handlers', 'scan/lane'],
   start: ['cli/main'],
-  scan: ['scan/handlers'],
   plan: ['cli/plan-command'],
 };
 
-/** What runs beside them, and what is only read, as text. */
 const ENTRIES = ['cli/main', 'scan/worker', 'sweep/worker'];
-const TEXTS = 'report/page';
 
 /**
  * commander can start subcommands that are programs of their own. Here are none, and what it would
@@ -51,17 +51,18 @@ function startsPrograms(id, importer) {
 }
 
 /**
- * Makes `dist/` of a folder from its `.build/`. Files that are right already are left alone, and
- * the others replaced in one step each: a program may be starting from them.
+ * Makes `dist/` of a folder from its `.build/`. Files that are right already are left alone, since
+ * a program may be running from them, and the others replaced in one step each.
  * @param {string} folder
  * @returns {Promise<void>}
  */
 export async function bundle(folder) {
   const files = await makeFiles(join(folder, '.build'));
   const dist = join(folder, 'dist');
-  for (const [path, text] of files) writeIfChanged(join(dist, path), text);
+  const temporary = join(folder, '.build', `new-${process.pid}`);
+  for (const [path, text] of files) writeIfChanged(join(dist, path), text, temporary);
   for (const path of listFiles(dist)) {
-    if (!files.has(path)) rmSync(join(dist, path));
+    if (!files.has(path)) rmSync(join(dist, path), { force: true });
   }
 }
 
@@ -117,17 +118,18 @@ async function makeFiles(modules) {
     output.map((file) => [file.fileName, String('code' in file ? file.code : file.source)]),
   );
   files.set('package.json', '{ "type": "commonjs" }\n');
-  for (const name of readdirSync(join(modules, TEXTS))) {
-    files.set(`${TEXTS}/${name}`, readFileSync(join(modules, TEXTS, name), 'utf8'));
+  // What is only read, as text.
+  const { PAGE_MODULES } = await import(pathToFileURL(`${modules}/report/html-script.js`).href);
+  for (const { pathname } of PAGE_MODULES) {
+    files.set(relative(modules, pathname), readFileSync(pathname, 'utf8'));
   }
   return files;
 }
 
-/** @param {string} path @param {string} text */
-function writeIfChanged(path, text) {
+/** @param {string} path @param {string} text @param {string} temporary */
+function writeIfChanged(path, text, temporary) {
   if (existsSync(path) && readFileSync(path, 'utf8') === text) return;
   mkdirSync(dirname(path), { recursive: true });
-  const temporary = `${path}.${process.pid}`;
   writeFileSync(temporary, text);
   renameSync(temporary, path);
 }

@@ -72,7 +72,8 @@ export function questionOf(survey: Survey, options: GarbageOptions): Question {
 
 /**
  * Asks the disk; the blobs of the answer are the candidates, then the unmeasured ones. Of a layer
- * link that the survey has looked at, its time is known.
+ * link that the survey has looked at, its time is known: one that a registry writes meanwhile is
+ * found by the sweep, which looks at all of them again.
  */
 export async function readAnswer(scan: ScanOptions, question: Question): Promise<DetailFacts> {
   const { survey, candidates, unmeasured, links, linkRepository, keptTags } = question;
@@ -134,7 +135,7 @@ function packOf(
   return digests.pack(Uint32Array.from(named));
 }
 
-/** What the histories of tags that stay name; arrays side by side, a tag's entries one after another. */
+/** Entries of histories of tags that stay, a tag's one after another; arrays side by side. */
 export interface TagEntries {
   /** Of each entry. */
   readonly tag: Uint32Array;

@@ -39,27 +39,24 @@ export function planOf(place: Place, store: Store, runs: number, threads?: numbe
   };
 }
 
-/** With `looks`, a file, what a plan measures is looked at too. */
-export function floorOf(
-  place: Place,
+/**
+ * The floor, in C and by Node, each without and with what a plan has to look at besides: `looks`,
+ * of `writeLooks`.
+ */
+export function floorsOf(
+  { tools, out }: Place,
   store: Store,
   runs: number,
   threads: number,
-  looks?: string,
-): Contestant {
-  return lowestOf(FLOOR, [place.tools.floor], store, runs, threads, looks);
-}
-
-/** The same calls by Node: what they cost a program that does nothing else. */
-export function nodeFloorOf(
-  place: Place,
-  store: Store,
-  runs: number,
-  threads: number,
-  looks?: string,
-): Contestant {
-  const program = [process.execPath, join(place.out, 'test/bench/node-floor.js')];
-  return lowestOf(`${FLOOR} by Node`, program, store, runs, threads, looks);
+  looks: string,
+): Contestant[] {
+  const byNode = [process.execPath, join(out, 'test/bench/node-floor.js')];
+  return [
+    lowestOf(FLOOR, [tools.floor], store, runs, threads),
+    lowestOf(FLOOR, [tools.floor], store, runs, threads, looks),
+    lowestOf(`${FLOOR} by Node`, byNode, store, runs, threads),
+    lowestOf(`${FLOOR} by Node`, byNode, store, runs, threads, looks),
+  ];
 }
 
 function lowestOf(

@@ -2,7 +2,7 @@
  * The floor by Node: what `floor.c` does, with the calls of node:fs, and as little besides. What
  * a program for Node takes less than this, it does not look at.
  *
- *   node node-floor.js BASE THREADS [LOOKS]
+ *   node node-floor.js BASE THREADS [LOOKS]     BASE of a store of make-store.ts
  */
 import {
   closeSync,

@@ -2,16 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type * as Demo from '../../fixtures/demo/make.js';
-import {
-  FLOOR,
-  floorOf,
-  nodeFloorOf,
-  othersOf,
-  phasesOf,
-  planOf,
-  REFERENCE,
-  startsOf,
-} from './contestants.ts';
+import { FLOOR, floorsOf, othersOf, phasesOf, planOf, REFERENCE, startsOf } from './contestants.ts';
 import type { Place } from './contestants.ts';
 import type { Phase, PhaseReport } from './phases.ts';
 import { dropCaches, race } from './race.ts';
@@ -42,10 +33,7 @@ export function measureHot(place: Place, store: Store, options: RaceOptions): Re
   const { runs, quick, looks } = options;
   const { others, missing } = quick ? { others: [], missing: [] } : othersOf(place, store);
   const fast = [
-    floorOf(place, store, runs, HOT_THREADS),
-    floorOf(place, store, runs, HOT_THREADS, looks),
-    nodeFloorOf(place, store, runs, HOT_THREADS),
-    nodeFloorOf(place, store, runs, HOT_THREADS, looks),
+    ...floorsOf(place, store, runs, HOT_THREADS, looks),
     planOf(place, store, runs),
     planOf(place, store, runs, HOT_THREADS),
   ];
@@ -62,9 +50,7 @@ export function measureCold(place: Place, store: Store, options: RaceOptions): R
   const { runs, quick, looks } = options;
   const { others, missing } = quick ? { others: [], missing: [] } : othersOf(place, store);
   const contestants = [
-    floorOf(place, store, runs, COLD_THREADS),
-    floorOf(place, store, runs, COLD_THREADS, looks),
-    nodeFloorOf(place, store, runs, COLD_THREADS, looks),
+    ...floorsOf(place, store, runs, COLD_THREADS, looks),
     planOf(place, store, runs),
     planOf(place, store, runs, COLD_THREADS),
     ...others,

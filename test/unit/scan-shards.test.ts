@@ -31,6 +31,16 @@ function unpack(packed: Uint8Array): string[] {
   return Array.from({ length: packed.length / PACKED }, (_, i) => unpackDigest(packed, i * PACKED));
 }
 
+/** A disk on which no link can be looked at. */
+function withoutLooks(fs: ReadFs): ReadFs {
+  return {
+    ...fs,
+    quickStat: () => {
+      throw Object.assign(new Error('EIO'), { code: 'EIO' });
+    },
+  };
+}
+
 describe('discovery', () => {
   it('finds what has _manifests, _layers or _uploads, nested too, in order', async () => {
     const store = newStore();
@@ -449,15 +459,10 @@ describe('the shard of details', () => {
     const store = newStore();
     const { edges } = image(store, 'a');
     const { fs, context } = reading(store);
-    const failing = {
-      ...fs,
-      quickStat: () => {
-        throw Object.assign(new Error('EIO'), { code: 'EIO' });
-      },
-    };
     const layerLinks = [{ repository: 'a', digests: pack(edges[0] as string) }];
     expect(
-      (await runTask(failing, 'details', { ...context, ...NOTHING, layerLinks })).linkTimes[0],
+      (await runTask(withoutLooks(fs), 'details', { ...context, ...NOTHING, layerLinks }))
+        .linkTimes[0],
     ).toBe(Infinity);
   });
 });
@@ -497,14 +502,8 @@ describe('the shard of symlinks', () => {
     const store = newStore();
     const { edges } = image(store, 'a');
     const { fs, context } = reading(store);
-    const failing = {
-      ...fs,
-      quickStat: () => {
-        throw Object.assign(new Error('EIO'), { code: 'EIO' });
-      },
-    };
     const layerLinks = [{ repository: 'a', digests: pack(edges[0] as string) }];
-    const facts = await runTask(failing, 'symlinks', { ...context, layerLinks, tags: [] });
+    const facts = await runTask(withoutLooks(fs), 'symlinks', { ...context, layerLinks, tags: [] });
     expect(facts.linkTimes[0]).toBeNaN();
     expect(facts.findings).toMatchObject([{ code: 'unreadable', severity: 'blind' }]);
   });
