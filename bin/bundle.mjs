@@ -29,6 +29,8 @@ const LAYERS = {
   base: ['fs/bytes', 'fs/errors'],
   scan: ['fs/node-fs', 'scan/handlers', 'scan/lane'],
   start: ['cli/main'],
+  // What `generate` needs too, which otherwise has nothing to do with a plan.
+  values: ['cli/values'],
   plan: ['cli/plan-command'],
 };
 

@@ -1,12 +1,10 @@
 /** dist/ is made of .build/ while programs may be starting from it: only what has changed is replaced. */
 import {
-  cpSync,
   mkdtempSync,
   readFileSync,
   readdirSync,
   rmSync,
   statSync,
-  symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -15,6 +13,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { bundle } from '../../bin/bundle.mjs';
+import { makeMutant } from '../faults/mutant.ts';
 
 const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url));
 const LONG_AGO = new Date(0);
@@ -23,11 +22,7 @@ let folder = '';
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'regsweep-bundle-'));
-  for (const part of ['.build', 'package.json']) {
-    cpSync(join(CHECKOUT, part), join(folder, part), { recursive: true });
-  }
-  symlinkSync(join(CHECKOUT, 'node_modules'), join(folder, 'node_modules'));
-  await bundle(folder);
+  await makeMutant(folder, []);
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
